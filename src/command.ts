@@ -1,0 +1,146 @@
+import type { z } from "zod";
+import type { Config } from "./config.ts";
+import type { Journal } from "./rent/journal.ts";
+import type { Provider } from "./provider/provider.ts";
+import type { World } from "./world.ts";
+
+/** What a command does to the world: decides confirmation, dry run and budget checks. */
+export type Effect = "read" | "write" | "spend" | "destroy";
+
+/** How a value looks: text for stdout, text for stderr, a table, or several of them. A string is a line without its newline. */
+export type View = string | Uint8Array | Table | { readonly stderr: string } | readonly View[] | undefined;
+
+/** Aligned columns with a header on a terminal, tab-separated rows without one in a pipe. */
+export interface Table {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** Said on stderr when there is no row. */
+  readonly empty?: string;
+}
+
+/** What an action costs or destroys, named before anyone is asked. `undefined` from `plan`: nothing worth a question. */
+export interface Plan {
+  /** What is about to happen: `rent gpu_1x_a10 in us-west-1 for 4 h`. */
+  readonly action: string;
+  /** The most it can cost, in US dollars. */
+  readonly costDollars?: number;
+  /** What is lost: `its disk and all that runs on it`. */
+  readonly loss?: string;
+}
+
+/** What a view may depend on. */
+export interface ViewOptions {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly isTTY: boolean;
+  readonly columns: number;
+}
+
+interface Definition<I extends z.ZodObject, O extends z.ZodType> {
+  /** Its words: `ci submit test`. The file's path says the same. */
+  readonly name: string;
+  /** An imperative sentence without a full stop, at most 60 characters. */
+  readonly summary: string;
+  /** More, for `--help`: a paragraph or two. */
+  readonly description?: string;
+  readonly effect: Effect;
+  readonly examples?: readonly Example[];
+  /** One flat object; every field has a description. */
+  readonly input: I;
+  readonly output: O;
+  /** What would happen, asked before `run` where `effect` is `spend` or `destroy`. */
+  plan?(input: z.output<I>, context: Context): Promise<Plan | undefined>;
+  /** The exit code for an outcome that is not an error; 0 when left out. For a stream, of its last item. */
+  exitCode?(output: z.output<O>): number;
+  view(output: z.output<O>, options: ViewOptions): View;
+}
+
+export interface Example {
+  readonly command: string;
+  readonly says: string;
+}
+
+/** A command that returns one value. `handle` adds methods to it for recipes. */
+export interface ValueCommand<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodType, H = unknown>
+  extends Definition<I, O> {
+  readonly kind: "value";
+  run(input: z.output<I>, context: Context): Promise<z.output<O>>;
+  handle?(output: z.output<O>, context: Context): H;
+}
+
+/** A command that follows something: one item a line. `handle` gives recipes something better than the bare items. */
+export interface StreamCommand<I extends z.ZodObject = z.ZodObject, O extends z.ZodType = z.ZodType, H = unknown>
+  extends Definition<I, O> {
+  readonly kind: "stream";
+  run(input: z.output<I>, context: Context): AsyncIterable<z.output<O>>;
+  handle?(items: AsyncIterable<z.output<O>>, context: Context): Promise<H>;
+}
+
+export type Command = ValueCommand | StreamCommand;
+
+export function defineCommand<I extends z.ZodObject, O extends z.ZodType, H>(
+  definition: Omit<ValueCommand<I, O, H>, "kind">,
+): ValueCommand<I, O, H> {
+  return { kind: "value", ...definition };
+}
+
+export function defineStream<I extends z.ZodObject, O extends z.ZodType, H>(
+  definition: Omit<StreamCommand<I, O, H>, "kind">,
+): StreamCommand<I, O, H> {
+  return { kind: "stream", ...definition };
+}
+
+/** What help and completion know of a command without loading it. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly effect: Effect;
+  load(): Promise<Command>;
+}
+
+/** Flags that every command has. */
+export interface Globals {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly color: boolean;
+  readonly yes: boolean;
+  readonly provider: string | undefined;
+  readonly profile: string | undefined;
+}
+
+/** All that `run` gets beside its input. Nothing in it is opened before it is asked for. */
+export interface Context {
+  readonly world: World;
+  readonly globals: Globals;
+  /** Fires on Ctrl-C, at the end of a run, or when a call's `timeout` is over. */
+  readonly signal: AbortSignal;
+  /** Who owns what is rented now: a run, until a lease takes over. */
+  readonly run: Run;
+  config(): Promise<Config>;
+  journal(): Promise<Journal>;
+  /** The provider by name; without one that of `--provider`, environment, profile, or `local`. */
+  provider(name?: string): Promise<Provider>;
+  /** Every provider that is configured, and `local`. */
+  providers(): Promise<Provider[]>;
+  /** Replaces the living line on stderr; `undefined` takes it away. */
+  progress(text: string | undefined): void;
+  /** Says a fact on stderr, unless `--quiet`. */
+  note(text: string): void;
+  /** The terminal itself, for a command whose output is somebody else's bytes; absent under `--json` and in recipes. */
+  readonly attached: Attached | undefined;
+  /** Parses `argv` as arguments of `command`, and runs and shows it as the command line would. Returns its exit code. */
+  invoke(command: Command, argv: readonly string[]): Promise<number>;
+}
+
+/** The run that what a command rents belongs to until a lease takes over. */
+export interface Run {
+  /** Starts the run in the journal the first time it is asked for. */
+  id(): Promise<string>;
+  /** `true` in `gpu run`: instances end with it. `false` on the command line: they pass to their lease when ready. */
+  readonly isRecipe: boolean;
+  readonly recipe: string | undefined;
+}
+
+/** Raw streams of the terminal that a command may take over. */
+export type Attached = World["terminal"];

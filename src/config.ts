@@ -1,0 +1,1 @@
+export interface Config { readonly placeholder: true }

@@ -1,0 +1,35 @@
+/**
+ * Every environment variable that `gpu` reads, and what for. `gpu help environment` prints this list.
+ * A flag wins over its variable; a variable wins over the profile.
+ */
+export const environmentVariables = {
+  GPU_PROVIDER: "provider to rent from, as `--provider`",
+  GPU_PROFILE: "profile of the configuration, as `--profile`",
+  GPU_LEASE_HOURS: "lease of a new instance in hours, as `--hours`",
+  GPU_LOCAL_BOOT_MS: "milliseconds that a machine of the local provider takes to boot; 150 when not set",
+  CI_API_KEY: "key for the CI server, as `--api-key`",
+  CI_SERVER_URL: "address of the CI server, as `--server`",
+  XDG_CONFIG_HOME: "where `gpu/config.yaml` is; `~/.config` when not set",
+  XDG_STATE_HOME: "where the journal and local machines are; `~/.local/state` when not set",
+  XDG_CACHE_HOME: "where what can be made again is; `~/.cache` when not set",
+  NO_COLOR: "when not empty: no colour, as `--no-color`",
+  SSH_AUTH_SOCK: "the SSH agent whose keys may log in",
+  SHELL: "the shell for local commands of a recipe and for `gpu completion`",
+} as const;
+
+export type EnvironmentVariable = keyof typeof environmentVariables;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The value of a documented variable; an empty one counts as not set. */
+export function readVariable(env: Environment, name: EnvironmentVariable): string | undefined {
+  return env[name] || undefined;
+}
+
+/** Keys and switches of ours that no child process needs to see. */
+const withheld = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "CI_API_KEY"];
+
+/** The environment for a child process: ours without secrets and without what would change how this executable runs. */
+export function childEnvironment(env: Environment, extra: Environment = {}): Environment {
+  return { ...Object.fromEntries(Object.entries(env).filter(([name]) => !withheld.includes(name))), ...extra };
+}

@@ -1,0 +1,103 @@
+/** What every provider of machines offers to the rest of `gpu`. Prices are US dollars an hour. */
+export interface Provider {
+  readonly name: string;
+  readonly facts: ProviderFacts;
+  /** What can be rented now, cheapest first. */
+  offers(signal?: AbortSignal): Promise<Offer[]>;
+  /**
+   * Asks for one machine, once: a launch is never repeated by a provider.
+   * Throws `LaunchRefused` when it is certain that nothing was made; any other error leaves that unknown.
+   */
+  launch(request: LaunchRequest, signal?: AbortSignal): Promise<{ id: string }>;
+  /** All machines of this account, also those that other computers launched. */
+  list(signal?: AbortSignal): Promise<ProviderInstance[]>;
+  get(id: string, signal?: AbortSignal): Promise<ProviderInstance | undefined>;
+  /** `gone`: there was nothing to stop. `not-yet`: it is refused while the machine boots; ask again. */
+  terminate(id: string, signal?: AbortSignal): Promise<"accepted" | "gone" | "not-yet">;
+  /** Moves the end of a lease that the machine itself knows of. Absent where machines know nothing of leases. */
+  setLeaseEnd?(id: string, leaseEndsAt: number): Promise<void>;
+}
+
+export interface ProviderFacts {
+  /** `launch` takes a token that makes a repeated request harmless. */
+  readonly clientToken: boolean;
+  /** Machines carry tags, so a token is found there as well as in the name. */
+  readonly tags: boolean;
+  /** Longest name of a machine, in characters. */
+  readonly nameMax: number;
+  /** How long a launched machine may stay out of the list. */
+  readonly settleMs: number;
+  /** How long a machine may take from launch until SSH answers, before it is given back. */
+  readonly readyTimeoutMs: number;
+  /** How often a machine that boots is asked for. */
+  readonly pollMs: number;
+  /** Where the instance's own services are, as its SSH server sees them. */
+  readonly services: Readonly<Record<ServiceName, { host: string; port: number }>>;
+}
+
+/** Services that `gpu` itself puts on an instance and that a forward may name instead of a port. */
+export type ServiceName = "ci" | "agent";
+
+export interface Offer {
+  readonly type: string;
+  readonly description: string;
+  readonly gpu: string | undefined;
+  readonly gpuCount: number;
+  readonly vramGiB: number;
+  readonly pricePerHour: number;
+  /** Regions with capacity now; empty: none is free. */
+  readonly regions: readonly string[];
+}
+
+export interface LaunchRequest {
+  /** 20 hex digits; goes into the machine's name and tags, and is how a machine is found again. */
+  readonly token: string;
+  /** Holds the token; at most `nameMax` characters. */
+  readonly name: string;
+  readonly type: string;
+  readonly region: string;
+  /** Public key in OpenSSH's one-line form that may log in. */
+  readonly authorizedKey: string;
+  /** The machine's own SSH host key, made here, so that its first connection is already verified. */
+  readonly hostKey: { readonly privateKey: string; readonly publicKey: string };
+  /** The secret that the agent on the machine asks for. */
+  readonly agentToken: string;
+  /** Milliseconds since 1970. */
+  readonly leaseEndsAt: number;
+  /** Put a fake nvidia-smi of this model on the machine; only the local provider can. */
+  readonly fakeGpu?: string;
+}
+
+export type ProviderState = "booting" | "running" | "stopping" | "stopped" | "unhealthy";
+
+export interface ProviderInstance {
+  readonly id: string;
+  readonly name: string;
+  /** The launch token, read from tags or name; undefined for machines that `gpu` did not launch. */
+  readonly token: string | undefined;
+  readonly state: ProviderState;
+  readonly type: string;
+  readonly region: string;
+  readonly pricePerHour: number;
+  /** Known once the machine has an address. */
+  readonly ssh: SshAddress | undefined;
+}
+
+export interface SshAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+}
+
+/** A launch was refused and it is certain that no machine was made. `capacity`: another type or region may do. */
+export class LaunchRefused extends Error {
+  override name = "LaunchRefused";
+  readonly reason: "capacity" | "quota" | "request" | "login";
+  readonly hint: string | undefined;
+
+  constructor(message: string, { reason, hint }: { reason: LaunchRefused["reason"]; hint?: string }) {
+    super(message);
+    this.reason = reason;
+    this.hint = hint;
+  }
+}

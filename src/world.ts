@@ -1,0 +1,72 @@
+import type { Socket } from "node:net";
+import type { ChildProcess } from "node:child_process";
+
+/**
+ * All that is outside of `gpu`: the clock, chance, the network, processes, the terminal, and where its files are.
+ * `main.ts` builds the real one; tests build theirs, so whole commands run in memory with a fake clock.
+ * Files are read and written with `node:fs`, always below `cwd` or one of `folders`.
+ */
+export interface World {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly platform: NodeJS.Platform;
+  readonly arch: string;
+  readonly cwd: string;
+  readonly home: string;
+  readonly folders: Folders;
+  /** The command that starts this executable again: `[execPath]`, or `[bun, main.ts]` when not compiled. */
+  readonly self: readonly string[];
+  readonly clock: Clock;
+  readonly terminal: Terminal;
+  random(byteCount: number): Uint8Array;
+  fetch(url: string | URL, init?: RequestInit): Promise<Response>;
+  /** Opens a TCP connection, with TCP_NODELAY. Rejects with the system error, or when the signal fires. */
+  dial(to: { host: string; port: number; signal?: AbortSignal }): Promise<Socket>;
+  spawn(command: readonly string[], options: SpawnOptions): ChildProcess;
+}
+
+/** Absolute paths; nothing makes them before something is written there. */
+export interface Folders {
+  readonly config: string;
+  readonly state: string;
+  readonly cache: string;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as it fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface SpawnOptions {
+  readonly cwd: string;
+  /** The whole environment of the child; see `childEnvironment` in env.ts. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** A session of its own, not ended with ours. */
+  readonly detached?: boolean;
+  readonly stdin: "ignore" | "pipe" | "inherit";
+  readonly stdout: "ignore" | "pipe" | "inherit" | number;
+  readonly stderr: "ignore" | "pipe" | "inherit" | number;
+}
+
+export interface Terminal {
+  readonly stdin: Input;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+}
+
+export interface Sink {
+  readonly isTTY: boolean;
+  /** Width in cells; 80 where it is not known. */
+  readonly columns: number;
+  readonly rows: number;
+  /** Resolves when the text is handed to the system: awaiting it is backpressure. */
+  write(text: string | Uint8Array): Promise<void>;
+  onResize(listener: () => void): Disposable;
+}
+
+export interface Input {
+  readonly isTTY: boolean;
+  /** The bytes as they come; ends at end of file. In raw mode keys arrive one by one and Ctrl-C is a byte. */
+  read(options?: { raw?: boolean; signal?: AbortSignal }): AsyncIterable<Uint8Array>;
+}
