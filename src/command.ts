@@ -65,7 +65,7 @@ export interface ValueCommand<I extends z.ZodObject = z.ZodObject, O extends z.Z
   extends Definition<I, O> {
   readonly kind: "value";
   run(input: z.output<I>, context: Context): Promise<z.output<O>>;
-  handle?(output: z.output<O>, context: Context): H;
+  handle?(output: z.output<O>, context: Context): H | Promise<H>;
 }
 
 /** A command that follows something: one item a line. `handle` gives recipes something better than the bare items. */
@@ -115,6 +115,8 @@ export interface Context {
   readonly globals: Globals;
   /** Fires on Ctrl-C, at the end of a run, or when a call's `timeout` is over. */
   readonly signal: AbortSignal;
+  /** Every command there is, for the typed functions of a recipe. */
+  readonly entries: readonly CommandEntry[];
   /** Who owns what is rented now: a run, until a lease takes over. */
   readonly run: Run;
   config(): Promise<Config>;

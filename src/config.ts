@@ -1,1 +1,140 @@
-export interface Config { readonly placeholder: true }
+import { join } from "node:path";
+import { z } from "zod";
+import { readVariable } from "./env.ts";
+import { GpuError, UsageError } from "./errors.ts";
+import { readTextIfThere, writeWhole } from "./files.ts";
+import type { World } from "./world.ts";
+
+const Duration = z.string().regex(/^(\d+(ms|s|m|h|d))+$/, "expected a duration like `90s`, `10m` or `1h30m`");
+const CiServer = z.strictObject({ server: z.url().optional(), apiKey: z.string().optional() });
+const Profile = z.strictObject({ provider: z.string().optional(), ci: CiServer.optional() });
+const ProviderSettings = z.strictObject({
+  url: z.url().optional(),
+  region: z.string().optional(),
+  sshKey: z.string().optional(),
+  filesystem: z.string().optional(),
+});
+const Host = z.strictObject({
+  range: z.string().optional(),
+  address: z.string().optional(),
+  port: z.number().int().optional(),
+  user: z.string().optional(),
+  identity: z.string().optional(),
+});
+
+/** `config.yaml`: every key there is. What is missing has no default here: each user of a value knows its own. */
+export const Config = z.strictObject({
+  profile: z.string().optional(),
+  profiles: z.record(z.string(), Profile).default({}),
+  providers: z.record(z.string(), ProviderSettings).default({}),
+  defaults: z.strictObject({
+    model: z.string().optional(),
+    type: z.array(z.string()).optional(),
+    hours: z.number().positive().optional(),
+  }).default({}),
+  budget: z.strictObject({
+    run: z.number().nonnegative().optional(),
+    day: z.number().nonnegative().optional(),
+    month: z.number().nonnegative().optional(),
+  }).default({}),
+  lease: z.strictObject({
+    enforce: z.enum(["reaper", "agent", "both"]).optional(),
+    warn: Duration.optional(),
+    idle: z.strictObject({ after: Duration, then: z.enum(["stop", "warn"]) }).optional(),
+  }).default({}),
+  tunnel: z.strictObject({ forwards: z.array(z.string()).optional() }).default({}),
+  statusDaemon: z.strictObject({ port: z.number().int().min(1).max(65535).optional() }).default({}),
+  hosts: z.record(z.string(), Host).default({}),
+  models: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+  notify: z.record(z.string(), z.unknown()).default({}),
+});
+export type Config = z.infer<typeof Config>;
+export type Profile = z.infer<typeof Profile>;
+
+export function configPath(world: Pick<World, "folders">): string {
+  return join(world.folders.config, "config.yaml");
+}
+
+/** The configuration, or an empty one when there is no file. Throws with line and column where the file is wrong. */
+export async function loadConfig(world: Pick<World, "folders">): Promise<Config> {
+  const path = configPath(world);
+  const text = await readTextIfThere(path);
+  if (text === undefined || text.trim() === "") return Config.parse({});
+  return (await parseConfig(path, text)).config;
+}
+
+/** Changes single values of `config.yaml` and keeps its comments; an undefined value removes its key. */
+export async function setConfig(
+  world: Pick<World, "folders">,
+  values: readonly (readonly [path: string, value: unknown])[],
+) {
+  const path = configPath(world);
+  const { document } = await parseConfig(path, (await readTextIfThere(path)) ?? "");
+  for (const [key, value] of values) {
+    const keys = key.split(".");
+    if (value === undefined) document.deleteIn(keys);
+    else document.setIn(keys, value);
+  }
+  const text = document.toString();
+  await parseConfig(path, text);
+  await writeWhole(path, text);
+}
+
+/** The profile in force: `--profile` or `GPU_PROFILE` (both in `named`), else the configuration's, else an empty one. */
+export function activeProfile(config: Config, named: string | undefined): Profile {
+  const name = named ?? config.profile;
+  if (name === undefined) return {};
+  const profile = config.profiles[name];
+  if (profile) return profile;
+  const known = Object.keys(config.profiles);
+  throw new UsageError(`there is no profile \`${name}\``, {
+    hint: known.length > 0 ? `the configuration has: ${known.join(", ")}` : "the configuration has no `profiles:`",
+  });
+}
+
+/** The provider that is meant when a command names none. */
+export function defaultProvider(config: Config, world: Pick<World, "env">, profile: string | undefined): string {
+  return readVariable(world.env, "GPU_PROVIDER") ?? activeProfile(config, profile).provider ?? "local";
+}
+
+async function parseConfig(path: string, text: string) {
+  const { LineCounter, parseDocument, isMap } = await import("yaml");
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false });
+  const place = (offset: number) => {
+    const { line, col } = lineCounter.linePos(offset);
+    return `${path}:${line}:${col}`;
+  };
+  const [broken] = document.errors;
+  if (broken) {
+    throw new GpuError(`the configuration is not valid YAML: ${broken.message} (${place(broken.pos[0])})`, {
+      hint: `mend \`${path}\``,
+    });
+  }
+
+  const result = Config.safeParse(document.toJS() ?? {});
+  if (result.success) return { config: result.data, document };
+  const [issue] = result.error.issues;
+  const keys = (issue?.path ?? []).map(String);
+  if (issue?.code === "unrecognized_keys") {
+    const parent = keys.length === 0 ? document.contents : document.getIn(keys, true);
+    const pair = isMap(parent) ? parent.items.find((item) => String(item.key) === issue.keys[0]) : undefined;
+    const name = [...keys, issue.keys[0]].join(".");
+    throw new GpuError(`the configuration has an unknown key \`${name}\` (${place(startOf(pair?.key))})`, {
+      hint: "remove it, or look for a typing mistake",
+    });
+  }
+  throw new GpuError(
+    `the configuration's \`${keys.join(".")}\` is wrong: ${issue?.message} (${
+      place(startOf(document.getIn(keys, true)))
+    })`,
+    {
+      hint: `mend \`${path}\``,
+    },
+  );
+}
+
+function startOf(node: unknown): number {
+  if (typeof node !== "object" || node === null || !("range" in node) || !Array.isArray(node.range)) return 0;
+  return typeof node.range[0] === "number" ? node.range[0] : 0;
+}

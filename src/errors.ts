@@ -1,5 +1,14 @@
 /** What an exit status of `gpu` means. `ssh`, `exec` on one host and `run` pass on the status of what they ran. */
-export const exitCodes = { done: 0, failed: 1, usage: 2, login: 4, bug: 70, hangup: 129, interrupted: 130, terminated: 143 } as const;
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  login: 4,
+  bug: 70,
+  hangup: 129,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
 /** The word for an error in `--json`. */
 export type ErrorKind = "failed" | "usage" | "not-found" | "login" | "ci" | "bug" | "interrupted";
@@ -59,19 +68,26 @@ export class CiError extends GpuError {
   override name = "CiError";
   readonly status: number | undefined;
 
-  constructor(message: string, { status, ...options }: Omit<GpuErrorOptions, "kind" | "exitCode"> & { status?: number } = {}) {
+  constructor(
+    message: string,
+    { status, ...options }: Omit<GpuErrorOptions, "kind" | "exitCode"> & { status?: number } = {},
+  ) {
     super(message, { ...options, kind: "ci" });
     this.status = status;
   }
 }
 
-/** Thrown where work ends because its `AbortSignal` fired; `signal` is the POSIX signal when there was one. */
+export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/** Thrown where work ends because the process was told to end; `signal` is how. */
 export class InterruptedError extends GpuError {
   override name = "InterruptedError";
+  readonly signal: EndSignal;
 
-  constructor(signal: "SIGINT" | "SIGTERM" | "SIGHUP" = "SIGINT") {
+  constructor(signal: EndSignal = "SIGINT", { message = "interrupted", hint }: { message?: string; hint?: string } = {}) {
     const exitCode = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated, SIGHUP: exitCodes.hangup }[signal];
-    super("interrupted", { kind: "interrupted", exitCode });
+    super(message, { kind: "interrupted", exitCode, hint });
+    this.signal = signal;
   }
 }
 

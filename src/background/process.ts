@@ -1,0 +1,140 @@
+import { appendFileSync, chmodSync, rmSync } from "node:fs";
+import net, { type Socket } from "node:net";
+import packageJson from "../../package.json" with { type: "json" };
+import { GpuError, messageOf } from "../errors.ts";
+import { tryLock } from "../lock.ts";
+import type { World } from "../world.ts";
+import { readJsonLines, writeJsonLine } from "./lines.ts";
+import { preparePlace } from "./place.ts";
+import { type Answer, protocolVersion, Request } from "./protocol.ts";
+import { createTunnels, type Tunnels } from "./tunnels.ts";
+
+export interface BackgroundOptions {
+  /** How long it stays when it holds nothing; 60 s when left out. */
+  readonly idleMs?: number;
+  /** How long a tunnel whose instance does not answer tries again; 5 min when left out. */
+  readonly giveUpAfterMs?: number;
+  readonly version?: string;
+  /** Ends it in order. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The background process of a state folder: holds tunnels for commands that have ended, and ends itself when there is
+ * nothing to hold. Returns at once where another one lives. Returns its exit code.
+ */
+export async function runBackground(world: World, options: BackgroundOptions = {}): Promise<number> {
+  const { idleMs = 60_000, giveUpAfterMs = 300_000, version = packageJson.version, signal } = options;
+  const id = Buffer.from(world.random(8)).toString("hex");
+  const place = preparePlace(world);
+  using lock = tryLock(place.lock);
+  if (!lock) return 0;
+  const log = (text: string) =>
+    appendFileSync(place.log, `${new Date(world.clock.now()).toISOString()} ${clean(text)}\n`, { mode: 0o600 });
+
+  const quit = Promise.withResolvers<string>();
+  const sockets = new Set<Socket>();
+  let requests = 0;
+  let idle = new AbortController();
+  const isIdle = () => tunnels.heldCount() === 0 && sockets.size === 0 && requests === 0;
+  const onChange = () => {
+    idle.abort(new Error("something changed"));
+    if (!isIdle()) return;
+    idle = new AbortController();
+    world.clock.sleep(idleMs, idle.signal).then(() => quit.resolve("nothing to hold"), () => {});
+  };
+  const tunnels = createTunnels({ world, giveUpAfterMs, onChange, log });
+  const handle = (request: Request) =>
+    answer(request, {
+      tunnels,
+      quit: () => quit.resolve("asked to"),
+      ping: () => ({ id, version, protocol: protocolVersion, held: tunnels.heldCount() }),
+    });
+
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    onChange();
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      sockets.delete(socket);
+      onChange();
+    });
+    const serve = async () => {
+      for await (const line of readJsonLines(socket)) {
+        requests++;
+        handleLine(line, handle).then((result) => writeJsonLine(socket, result)).finally(() => requests--).finally(
+          onChange,
+        );
+      }
+    };
+    serve().catch(() => socket.destroy());
+  });
+  await listen(server, place.socket, world.platform);
+  signal?.addEventListener("abort", () => quit.resolve("interrupted"), { once: true });
+  log(`started, version ${version}`);
+  onChange();
+
+  const why = await quit.promise;
+  idle.abort(new Error("over"));
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  await tunnels.stop({});
+  for (const socket of sockets) socket.end();
+  await Promise.race([closed, world.clock.sleep(1000)]);
+  for (const socket of sockets) socket.destroy();
+  // Still under the lock, so it cannot be the socket of a successor.
+  if (world.platform !== "win32") rmSync(place.socket, { force: true });
+  log(`ended: ${why}`);
+  return 0;
+}
+
+async function listen(server: net.Server, path: string, platform: NodeJS.Platform): Promise<void> {
+  // Whoever made it is dead: we hold the lock.
+  if (platform !== "win32") rmSync(path, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  if (platform !== "win32") chmodSync(path, 0o600);
+}
+
+async function handleLine(line: unknown, handle: (request: Request) => Promise<unknown>): Promise<Answer> {
+  const parsed = Request.safeParse(line);
+  if (!parsed.success) {
+    const id = typeof line === "object" && line !== null && "id" in line && typeof line.id === "number" ? line.id : 0;
+    return { id, error: { message: "the background process does not understand the request", kind: "bug" } };
+  }
+  const { id } = parsed.data;
+  try {
+    return { id, result: await handle(parsed.data) };
+  } catch (error) {
+    const { hint, kind } = error instanceof GpuError ? error : { hint: undefined, kind: "bug" as const };
+    return { id, error: { message: messageOf(error), hint, kind } };
+  }
+}
+
+interface Parts {
+  readonly tunnels: Tunnels;
+  ping(): unknown;
+  quit(): void;
+}
+
+async function answer(request: Request, { tunnels, ping, quit }: Parts): Promise<unknown> {
+  switch (request.method) {
+    case "ping":
+      return ping();
+    case "quit":
+      quit();
+      return null;
+    case "tunnel.start":
+      return await tunnels.start(request.parameters);
+    case "tunnel.status":
+      return tunnels.status(request.parameters);
+    case "tunnel.stop":
+      return await tunnels.stop(request.parameters);
+  }
+}
+
+/** One line of a log stays one line. */
+function clean(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
+}

@@ -1,0 +1,154 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { reasonOf } from "../files.ts";
+import { quote } from "../ssh/quote.ts";
+
+/** What a job runs: shell lines, in the project's folder. */
+export interface ProjectPlan {
+  /** Why it is run like this, for the log: the file that decided. */
+  readonly because: string;
+  readonly setup: readonly string[];
+  readonly test: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+/** A project that cannot be run; the message is for the job's log. */
+export class ProjectError extends Error {
+  override name = "ProjectError";
+}
+
+const defaultTimeoutMs = 30 * 60_000;
+
+const Duration = z.string().regex(/^(\d+(ms|s|m|h|d))+$/, "expected a duration like `90s`, `30m` or `1h30m`");
+
+const GpuCi = z.strictObject({
+  setup: z.array(z.string()).default([]),
+  test: z.string().min(1),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
+  timeout: Duration.optional(),
+  artifacts: z.array(z.string()).default([]),
+  results: z.string().optional(),
+});
+
+/** What `gpu-ci.yaml` says, or else what the project's own files mean, in the protocol's order. */
+export async function readProject(folder: string, args: readonly string[]): Promise<ProjectPlan> {
+  const has = (name: string) => existsSync(join(folder, name));
+  if (has("gpu-ci.yaml")) return await fromFile(join(folder, "gpu-ci.yaml"), args);
+  for (const kind of kinds) {
+    const found = kind.read({ has, text: (name) => textOf(folder, name) });
+    if (!found) continue;
+    return { because: found.because, setup: found.setup, test: withArgs(found.test, args), env: {}, timeoutMs: defaultTimeoutMs };
+  }
+  throw new ProjectError(
+    "nothing here says how to test it. Looked for: gpu-ci.yaml, bun.lock, package.json with a `test` script, " +
+      "deno.json with a `test` task, requirements.txt, pyproject.toml, Cargo.toml, go.mod, Makefile with a `test` target",
+  );
+}
+
+async function fromFile(path: string, args: readonly string[]): Promise<ProjectPlan> {
+  const { parse } = await import("yaml");
+  let content: unknown;
+  try {
+    content = parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new ProjectError(`gpu-ci.yaml cannot be read: ${reasonOf(error)}`);
+  }
+  const parsed = GpuCi.safeParse(content);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`);
+    throw new ProjectError(`gpu-ci.yaml is not right: ${issues.join("; ")}`);
+  }
+  const { setup, test, env, timeout } = parsed.data;
+  return {
+    because: "gpu-ci.yaml",
+    setup,
+    test: withArgs(test, args),
+    env,
+    timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout),
+  };
+}
+
+interface Files {
+  has(name: string): boolean;
+  text(name: string): string;
+}
+
+interface Kind {
+  read(files: Files): { because: string; setup: string[]; test: string } | undefined;
+}
+
+const kinds: readonly Kind[] = [
+  {
+    read: ({ has }) =>
+      has("bun.lock")
+        ? { because: "bun.lock", setup: ["bun install --frozen-lockfile"], test: "bun test" }
+        : undefined,
+  },
+  {
+    read({ has, text }) {
+      if (!has("package.json") || !hasKey(text("package.json"), "scripts", "test")) return undefined;
+      const isLocked = has("package-lock.json") || has("npm-shrinkwrap.json");
+      // npm takes what comes first for itself; `--` hands the rest to the script.
+      return { because: "package.json", setup: [isLocked ? "npm ci" : "npm install"], test: "npm test --" };
+    },
+  },
+  {
+    read: ({ has, text }) =>
+      has("deno.json") && hasKey(text("deno.json"), "tasks", "test")
+        ? { because: "deno.json", setup: [], test: "deno task test" }
+        : undefined,
+  },
+  {
+    read({ has }) {
+      const because = ["requirements.txt", "pyproject.toml"].find(has);
+      if (because === undefined) return undefined;
+      const what = because === "requirements.txt" ? "-r requirements.txt" : ".";
+      return {
+        because,
+        setup: [
+          "python3 -m venv .venv",
+          `.venv/bin/python -m pip install --quiet --disable-pip-version-check ${what}`,
+        ],
+        test: ".venv/bin/python -m $(.venv/bin/python -c 'import pytest' 2>/dev/null && echo pytest || echo unittest discover)",
+      };
+    },
+  },
+  { read: ({ has }) => has("Cargo.toml") ? { because: "Cargo.toml", setup: [], test: "cargo test" } : undefined },
+  { read: ({ has }) => has("go.mod") ? { because: "go.mod", setup: [], test: "go test ./..." } : undefined },
+  {
+    read: ({ has, text }) =>
+      has("Makefile") && /^test\s*:(?!=)/m.test(text("Makefile"))
+        ? { because: "Makefile", setup: [], test: "make test" }
+        : undefined,
+  },
+];
+
+function withArgs(line: string, args: readonly string[]): string {
+  if (args.length === 0) return line.replace(/ --$/, "");
+  return `${line.trimEnd()} ${quote(args)}`;
+}
+
+function hasKey(text: string, ...path: readonly [string, string]): boolean {
+  // deno.json may hold comments, which JSON.parse refuses; a loose look is enough where it does.
+  try {
+    const content = z.record(z.string(), z.unknown()).parse(JSON.parse(text));
+    return z.record(z.string(), z.unknown()).catch({}).parse(content[path[0]])[path[1]] !== undefined;
+  } catch {
+    return new RegExp(`"${path[0]}"\\s*:\\s*\\{[^}]*"${path[1]}"\\s*:`).test(text);
+  }
+}
+
+function textOf(folder: string, name: string): string {
+  try {
+    return readFileSync(join(folder, name), "utf8");
+  } catch (error) {
+    throw new ProjectError(`${name} cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+function durationMs(text: string): number {
+  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+  return [...text.matchAll(/(\d+)(ms|s|m|h|d)/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0), 0);
+}

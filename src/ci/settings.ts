@@ -1,0 +1,38 @@
+import { join } from "node:path";
+import { readVariable } from "../env.ts";
+import { UsageError } from "../errors.ts";
+import { readTextIfThere } from "../files.ts";
+import type { World } from "../world.ts";
+
+/** A CI server and its key, where they are known. */
+export interface CiSettings {
+  readonly server?: string;
+  readonly apiKey?: string;
+}
+
+export const defaultServer = "http://localhost:8000";
+
+/** Which server and key to use: flags, then environment, then `~/.ci/config` (key only), then the configuration. */
+export async function ciSettings(
+  world: Pick<World, "env" | "home">,
+  { flags = {}, configured = {} }: { flags?: CiSettings; configured?: CiSettings } = {},
+): Promise<{ server: string; apiKey: string | undefined }> {
+  const server = flags.server || readVariable(world.env, "CI_SERVER_URL") || configured.server || defaultServer;
+  return {
+    server: checkedServer(server),
+    apiKey: flags.apiKey || readVariable(world.env, "CI_API_KEY") || await keyInFile(world) || configured.apiKey,
+  };
+}
+
+function checkedServer(server: string): string {
+  const url = URL.parse(server);
+  if (url && (url.protocol === "http:" || url.protocol === "https:")) return server;
+  throw new UsageError(`\`${server}\` is not the address of a CI server`, { hint: `write it like \`${defaultServer}\`` });
+}
+
+/** The line `api_key=…` of the existing client's file; no quotes and no comments, as there. */
+async function keyInFile({ home }: Pick<World, "home">): Promise<string | undefined> {
+  const text = await readTextIfThere(join(home, ".ci", "config"));
+  const line = text?.split("\n").map((each) => each.trim()).find((each) => each.startsWith("api_key="));
+  return line?.slice("api_key=".length).trim() || undefined;
+}

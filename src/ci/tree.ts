@@ -1,0 +1,165 @@
+import { accessSync, constants, lstatSync, readdirSync, readFileSync, realpathSync, statSync, type Stats } from "node:fs";
+import { join, sep } from "node:path";
+import ignore, { type Ignore } from "ignore";
+import { GpuError, systemCode } from "../errors.ts";
+import { reasonOf } from "../files.ts";
+
+/** A file to send: its name in the archive, and where its content is. */
+export interface TreeFile {
+  /** Relative to the project, with `/` between its parts. */
+  readonly name: string;
+  /** The real file: for a link, what it leads to. */
+  readonly path: string;
+  readonly bytes: number;
+  readonly mode: number;
+}
+
+export interface Tree {
+  /** Sorted by name. */
+  readonly files: readonly TreeFile[];
+  /** What ignore files leave out. */
+  readonly leftOut: { files: number; bytes: number };
+  /** Names that are neither a file nor a folder, or a link that leads out of the project or nowhere, with the reason. */
+  readonly skipped: readonly { readonly name: string; readonly why: string }[];
+}
+
+interface Rules {
+  /** The folder whose ignore files these are, relative to the project; "" or ending in `/`. */
+  readonly base: string;
+  readonly rules: Ignore;
+}
+
+const ignoreFiles = [".gitignore", ".gpuignore"];
+
+/** The files of a project, as both the CI protocol's rule and its ignore files want them. */
+export function readTree(dir: string, { isIgnoring, signal }: { isIgnoring: boolean; signal?: AbortSignal }): Tree {
+  const root = realRoot(dir);
+  const files: TreeFile[] = [];
+  const leftOut = { files: 0, bytes: 0 };
+  const skipped: { name: string; why: string }[] = [];
+
+  const enter = (prefix: string, outer: readonly Rules[], isLeftOut: boolean) => {
+    signal?.throwIfAborted();
+    const folder = prefix === "" ? root : join(root, prefix);
+    const entries = entriesOf(folder);
+    const rules = isIgnoring && !isLeftOut ? [...rulesOf(folder, prefix, entries), ...outer] : outer;
+    for (const entry of entries) {
+      if (entry.name.startsWith(".") || entry.name === "__pycache__") continue;
+      const name = prefix + entry.name;
+      const isFolder = entry.isDirectory();
+      const isOut = isLeftOut || isIgnored(isFolder ? `${name}/` : name, rules);
+      if (!isOut) refuseUnreadableName(folder, entry.name);
+      if (isFolder) {
+        enter(`${name}/`, rules, isOut);
+        continue;
+      }
+      const found = resolveFile(root, join(folder, entry.name), { isLink: entry.isSymbolicLink() });
+      if (found === "gone") continue;
+      if (typeof found === "string") {
+        if (!isOut) skipped.push({ name, why: found });
+        continue;
+      }
+      if (isOut) {
+        leftOut.files++;
+        leftOut.bytes += found.stats.size;
+        continue;
+      }
+      files.push({ name, path: found.path, bytes: found.stats.size, mode: found.stats.mode & 0o777 });
+    }
+  };
+  enter("", [], false);
+  return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), leftOut, skipped };
+}
+
+function realRoot(dir: string): string {
+  try {
+    if (statSync(dir).isDirectory()) return realpathSync(dir);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") {
+      throw new GpuError(`there is no folder \`${dir}\``, { hint: "name the project's folder", cause: error });
+    }
+    throw unreadable("folder", dir, error);
+  }
+  throw new GpuError(`\`${dir}\` is not a folder`, { hint: "name the project's folder, not a file in it" });
+}
+
+function entriesOf(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    throw unreadable("folder", folder, error);
+  }
+}
+
+/** The rules of this folder's own ignore files; `.gpuignore` has the last word. */
+function rulesOf(folder: string, base: string, entries: readonly { name: string }[]): Rules[] {
+  const present = ignoreFiles.filter((name) => entries.some((entry) => entry.name === name));
+  if (present.length === 0) return [];
+  const rules = ignore({ ignorecase: false });
+  for (const name of present) {
+    try {
+      rules.add(readFileSync(join(folder, name), "utf8").replace(/^\uFEFF/, ""));
+    } catch (error) {
+      if (systemCode(error) !== "EISDIR") throw unreadable("file", join(folder, name), error);
+    }
+  }
+  return [{ base, rules }];
+}
+
+/** The deepest ignore file that says something about a name decides. */
+function isIgnored(name: string, rules: readonly Rules[]): boolean {
+  for (const { base, rules: own } of rules) {
+    const verdict = own.test(name.slice(base.length));
+    if (verdict.ignored) return true;
+    if (verdict.unignored) return false;
+  }
+  return false;
+}
+
+/** The real file behind a name; or why it is not sent. */
+function resolveFile(root: string, path: string, { isLink }: { isLink: boolean }): { path: string; stats: Stats } | string {
+  let stats: Stats;
+  let real = path;
+  try {
+    if (isLink) {
+      real = realpathSync(path);
+      if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) return "it is a link out of the project";
+    }
+    stats = lstatSync(real);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return isLink ? "it is a link to nothing" : "gone";
+    if (systemCode(error) === "ELOOP") return "it is a link to itself";
+    throw unreadable("file", path, error);
+  }
+  if (isLink && stats.isDirectory()) return "it is a link to a folder";
+  if (!stats.isFile()) return "it is not a file";
+  try {
+    accessSync(real, constants.R_OK);
+  } catch (error) {
+    throw unreadable("file", path, error);
+  }
+  return { path: real, stats };
+}
+
+/** Zip names are UTF-8; a name that is not would arrive as another one. */
+function refuseUnreadableName(folder: string, name: string): void {
+  if (!name.includes("\uFFFD")) return;
+  const bytes = readdirSync(folder, { encoding: "buffer" }).find((raw) =>
+    raw.toString() === name && !Buffer.from(name).equals(raw)
+  );
+  if (bytes === undefined) return;
+  const escaped = [...bytes].map((byte) =>
+    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`
+  ).join("");
+  throw new GpuError(`the name of \`${escaped}\` in \`${folder}\` is not UTF-8, so it cannot be sent`, {
+    hint: "rename it, or leave it out with a line in `.gpuignore`",
+  });
+}
+
+/** The error for what is there but may not be read. */
+export function unreadable(kind: "file" | "folder", path: string, error: unknown): GpuError {
+  return new GpuError(`cannot read the ${kind} \`${path}\`: ${reasonOf(error)}`, {
+    hint: "make it readable, or leave it out with a line in `.gpuignore`",
+    cause: error,
+  });
+}

@@ -1,0 +1,156 @@
+import type { FileHandle } from "node:fs/promises";
+
+/** An archive that is refused; the message is for the job's log. */
+export class ArchiveError extends Error {
+  override name = "ArchiveError";
+}
+
+/** One file or folder as the archive's directory describes it: claims, to be checked while it is unpacked. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly mode: number;
+  readonly isLink: boolean;
+  readonly isEncrypted: boolean;
+  readonly method: number;
+  readonly crc: number;
+  readonly packedBytes: number;
+  readonly bytes: number;
+  /** Where its local header begins. */
+  readonly offset: number;
+}
+
+const max32 = 0xffffffff;
+const maxDirectoryBytes = 512 * 2 ** 20;
+
+/** The directory at the end of a zip archive, zip64 too. */
+export async function readDirectory(
+  archive: FileHandle,
+  { maxEntries }: { maxEntries: number },
+): Promise<DirectoryEntry[]> {
+  const { count, start, size } = await findDirectory(archive);
+  if (count > maxEntries) throw new ArchiveError(`it holds more than ${maxEntries} files`);
+  if (size > maxDirectoryBytes) throw new ArchiveError("its directory is too large");
+  const directory = await readExactly(archive, start, size);
+  const entries: DirectoryEntry[] = [];
+  let at = 0;
+  while (entries.length < count) {
+    if (at + 46 > directory.length || directory.readUInt32LE(at) !== 0x02014b50) throw damaged();
+    const nameEnd = at + 46 + directory.readUInt16LE(at + 28);
+    const extraEnd = nameEnd + directory.readUInt16LE(at + 30);
+    if (extraEnd > directory.length) throw damaged();
+    entries.push(entryOf(directory.subarray(at, extraEnd), nameEnd - at));
+    at = extraEnd + directory.readUInt16LE(at + 32);
+  }
+  return entries;
+}
+
+/** Where an entry's content begins: behind its local header, whose length only that header knows. */
+export async function contentOffset(archive: FileHandle, entry: DirectoryEntry): Promise<number> {
+  const head = await readExactly(archive, entry.offset, 30);
+  if (head.readUInt32LE(0) !== 0x04034b50) throw damaged();
+  return entry.offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28);
+}
+
+function entryOf(head: Buffer, nameEnd: number): DirectoryEntry {
+  const flags = head.readUInt16LE(8);
+  const madeOnUnix = head.readUInt8(5) === 3;
+  const unixMode = madeOnUnix ? head.readUInt16LE(40) : 0;
+  const large = largeNumbers(head.subarray(nameEnd));
+  const number = (at: number) => {
+    const small = head.readUInt32LE(at);
+    return small === max32 ? large() : small;
+  };
+  // The order in which the zip64 field holds what did not fit.
+  const bytes = number(24);
+  const packedBytes = number(20);
+  const offset = number(42);
+  return {
+    name: decodeName(head.subarray(46, nameEnd)),
+    mode: unixMode === 0 ? 0o644 : unixMode & 0o777,
+    isLink: (unixMode & 0o170000) === 0o120000,
+    isEncrypted: (flags & 1) === 1,
+    method: head.readUInt16LE(10),
+    crc: head.readUInt32LE(16),
+    packedBytes,
+    bytes,
+    offset,
+  };
+}
+
+/** UTF-8 whether or not the entry says so: archives of today are, and a wrong accent harms less than a refusal. */
+function decodeName(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return Buffer.from(bytes).toString("latin1");
+  }
+}
+
+function largeNumbers(extra: Buffer): () => number {
+  let at = 0;
+  while (at + 4 <= extra.length) {
+    const end = at + 4 + extra.readUInt16LE(at + 2);
+    if (extra.readUInt16LE(at) === 1 && end <= extra.length) {
+      let next = at + 4;
+      return () => {
+        if (next + 8 > end) throw damaged();
+        next += 8;
+        return safeNumber(extra.readBigUInt64LE(next - 8));
+      };
+    }
+    at = end;
+  }
+  return () => max32;
+}
+
+async function findDirectory(archive: FileHandle): Promise<{ count: number; start: number; size: number }> {
+  const { size: total } = await archive.stat();
+  const tailBytes = Math.min(total, 22 + 0xffff);
+  const tail = await readExactly(archive, total - tailBytes, tailBytes);
+  const at = tail.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
+  if (at < 0 || at + 22 > tail.length) {
+    throw new ArchiveError(total === 0 ? "it is empty" : "it is not a zip archive, or it was cut off");
+  }
+  const found = {
+    count: tail.readUInt16LE(at + 10),
+    size: tail.readUInt32LE(at + 12),
+    start: tail.readUInt32LE(at + 16),
+  };
+  const locatorAt = at - 20;
+  const has64 = locatorAt >= 0 && tail.readUInt32LE(locatorAt) === 0x07064b50;
+  if (!has64) return inside(found, total);
+  const record = await readExactly(archive, safeNumber(tail.readBigUInt64LE(locatorAt + 8)), 56);
+  if (record.readUInt32LE(0) !== 0x06064b50) throw damaged();
+  return inside({
+    count: safeNumber(record.readBigUInt64LE(32)),
+    size: safeNumber(record.readBigUInt64LE(40)),
+    start: safeNumber(record.readBigUInt64LE(48)),
+  }, total);
+}
+
+function inside<T extends { start: number; size: number }>(found: T, total: number): T {
+  if (found.start + found.size > total) throw damaged();
+  return found;
+}
+
+/** So many bytes from there, or an `ArchiveError`. */
+export async function readExactly(archive: FileHandle, position: number, length: number): Promise<Buffer> {
+  if (position < 0 || length < 0) throw damaged();
+  const buffer = Buffer.alloc(length);
+  let at = 0;
+  while (at < length) {
+    const { bytesRead } = await archive.read(buffer, at, length - at, position + at);
+    if (bytesRead === 0) throw damaged();
+    at += bytesRead;
+  }
+  return buffer;
+}
+
+function safeNumber(value: bigint): number {
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw damaged();
+  return Number(value);
+}
+
+function damaged(): ArchiveError {
+  return new ArchiveError("its directory is damaged, or it was cut off");
+}

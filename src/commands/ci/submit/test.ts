@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { CiEventOutput, clientOf, exitOfEvent, followed, serverParams, viewEvent } from "../../../ci/command.ts";
+import type { CiEvent } from "../../../ci/job.ts";
+import type { Pack } from "../../../ci/pack.ts";
+import { type Context, defineStream } from "../../../command.ts";
+
+export default defineStream({
+  name: "ci submit test",
+  summary: "Submit a project's tests and follow their log",
+  description:
+    "Packs the folder, sends it and shows the log as it comes. Files that begin with a dot, `__pycache__`, and what\n" +
+    "`.gitignore` and `.gpuignore` name stay here. Ctrl-C stops the waiting; the job goes on.",
+  effect: "write",
+  examples: [
+    { command: "gpu ci submit test", says: "this folder, to the server of the profile" },
+    { command: "gpu ci submit test --async", says: "print the job's id and return" },
+    { command: "gpu ci submit test -- --filter fast", says: "with arguments for the test command" },
+  ],
+  input: z.object({
+    args: z.array(z.string()).optional().meta({ rest: true, placeholder: "argument", description: "arguments for the test command" }),
+    dir: z.string().default(".").meta({ complete: "folder", placeholder: "folder", description: "project to test" }),
+    async: z.boolean().default(false).describe("print the job's id and return at once"),
+    ignore: z.boolean().default(true).describe("leave out what `.gitignore` and `.gpuignore` name"),
+    ...serverParams,
+  }),
+  output: CiEventOutput,
+  async *run({ args, dir, async: isAsync, ignore, server, apiKey }, context) {
+    const client = await clientOf(context, { server, apiKey });
+    const pack = await packHere(dir, ignore, context);
+    if (isAsync) {
+      const jobId = await client.submitAsync(pack.stream, { args });
+      context.progress(undefined);
+      yield { type: "submitted" as const, jobId };
+      return;
+    }
+    for await (const event of followed(client.submitStreaming(pack.stream, { args }), context)) {
+      context.progress(undefined);
+      yield event;
+    }
+  },
+  async handle(events, _context) {
+    const { jobHandle } = await import("../../../recipe/job.ts");
+    return await jobHandle(asJobEvents(events));
+  },
+  exitCode: exitOfEvent,
+  view: viewEvent,
+});
+
+/** For a handle a job that nobody follows is one whose log has not been asked for. */
+async function* asJobEvents(events: AsyncIterable<CiEventOutput>): AsyncGenerator<CiEvent> {
+  for await (const event of events) yield event.type === "submitted" ? { type: "job_id", jobId: event.jobId } : event;
+}
+
+async function packHere(dir: string, ignore: boolean, context: Context): Promise<Pack> {
+  const { resolve } = await import("node:path");
+  const { packProject } = await import("../../../ci/pack.ts");
+  const { world, signal, progress, note } = context;
+  progress(`packing ${dir}`);
+  const pack = await packProject(resolve(world.cwd, dir), {
+    ignore,
+    signal,
+    onProgress: ({ files, bytes }) => progress(`sending ${files} of ${pack.plan.files.length} files, ${megabytes(bytes)}`),
+  });
+  const { leftOut, skipped, warnings } = pack.plan;
+  if (leftOut.files > 0) note(`left out as ignored: ${leftOut.files} files, ${megabytes(leftOut.bytes)} (\`--no-ignore\` sends them)`);
+  for (const { name, why } of skipped) note(`left out: ${JSON.stringify(name)}: ${why}`);
+  for (const warning of warnings) note(`warning: ${warning}`);
+  return pack;
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

@@ -1,0 +1,31 @@
+import type { Command, Context, Plan } from "./command.ts";
+import { GpuError, InterruptedError, UsageError } from "./errors.ts";
+import { askYesNo, canAsk } from "./terminal/ask.ts";
+
+/**
+ * Names what a command that spends or destroys would cost or lose, and asks. `--yes` answers; what costs nothing and
+ * loses nothing never asks; where nobody can be asked it is a usage error that names the flag.
+ */
+export async function confirmPlan(command: Command, input: Record<string, unknown>, context: Context): Promise<void> {
+  if (command.effect !== "spend" && command.effect !== "destroy") return;
+  const plan = await command.plan?.(input, context);
+  if (plan === undefined || context.globals.yes || !isWorthAsking(plan)) return;
+  const question = describePlan(plan);
+  const { terminal } = context.world;
+  if (context.globals.json || !canAsk(terminal)) {
+    throw new UsageError(`${question}: nobody can be asked here`, { hint: "`--yes` says yes beforehand" });
+  }
+  if (await askYesNo(`${question}?`, terminal)) return;
+  context.signal.throwIfAborted();
+  throw new GpuError("nothing was done: the answer was no", { exitCode: new InterruptedError().exitCode });
+}
+
+function isWorthAsking({ costDollars = 0, loss }: Plan): boolean {
+  return costDollars > 0 || loss !== undefined;
+}
+
+/** `rent gpu_1x_a10 for 4 h, at most $3.00`. */
+export function describePlan({ action, costDollars, loss }: Plan): string {
+  const cost = costDollars ? `, at most $${costDollars.toFixed(2)}` : "";
+  return `${action}${cost}${loss ? `; this loses ${loss}` : ""}`;
+}

@@ -1,0 +1,145 @@
+import type { Attached, Command, CommandEntry, Context, Globals, Run } from "./command.ts";
+import { activeProfile, type Config, defaultProvider, loadConfig } from "./config.ts";
+import { messageOf } from "./errors.ts";
+import { loadProvider, type ProviderRegistry } from "./provider/registry.ts";
+import type { Journal } from "./rent/journal.ts";
+import type { OpenRun } from "./rent/run.ts";
+import { openProgress } from "./terminal/progress.ts";
+import type { World } from "./world.ts";
+
+export interface ContextOptions {
+  readonly world: World;
+  readonly signal: AbortSignal;
+  readonly globals: Globals;
+  readonly entries: readonly CommandEntry[];
+  readonly registry: ProviderRegistry;
+  /** What the journal calls the run: the recipe that is run. */
+  readonly recipe?: string;
+  invoke(command: Command, argv: readonly string[]): Promise<number>;
+}
+
+/** A context and what must happen when its invocation ends. */
+export interface OpenContext extends AsyncDisposable {
+  readonly context: Context;
+  /** How the invocation ended, for the journal; stays undefined when it threw. */
+  exitCode: number | undefined;
+  /** Prints while the living line is out of the way. */
+  around(write: () => Promise<void>): Promise<void>;
+  /** Waits for the work, but not for longer than a moment after the signal: what it rented is given back by `dispose`. */
+  untilInterrupted<T>(work: Promise<T>): Promise<T>;
+}
+
+/** How long work may go on after the signal, to end by its own scopes. */
+const lastWordsMs = 5_000;
+
+/** Everything a command may ask for, each thing made the first time it is asked for. */
+export function openContext({ world, signal, globals, entries, registry, recipe, invoke }: ContextOptions): OpenContext {
+  const { stderr } = world.terminal;
+  const progress = openProgress({ sink: stderr, clock: world.clock, isShown: stderr.isTTY && !globals.quiet && !globals.json });
+  const config = new Once(() => loadConfig(world));
+  const journal = new Once(async () => (await import("./rent/journal.ts")).openJournal(world));
+  const providerByName = onceEach((name) => loadProvider(registry, name, world));
+  const openedRun = new Once(async () => {
+    const { openRun } = await import("./rent/run.ts");
+    return openRun(world, await journal.get(), { recipe });
+  });
+  const run: Run = { id: async () => (await openedRun.get()).id, isRecipe: false, recipe };
+  const nameInForce = (configured: Config) => globals.provider ?? defaultProvider(configured, world, globals.profile);
+  const attached: Attached | undefined = globals.json ? undefined : world.terminal;
+
+  const context: Context = {
+    world,
+    globals,
+    signal,
+    entries,
+    run,
+    config: config.get,
+    journal: journal.get,
+    provider: async (name) =>
+      await providerByName(name ?? nameInForce(await config.get())),
+    providers: async () => {
+      const configured = await config.get();
+      activeProfile(configured, globals.profile);
+      const names = new Set(["local", ...Object.keys(configured.providers), nameInForce(configured)]);
+      return await Promise.all([...names].map(providerByName));
+    },
+    progress: (text) => progress.show(text),
+    note: (text) => {
+      if (!globals.quiet) void progress.around(() => stderr.write(`${text}\n`));
+    },
+    attached,
+    invoke,
+  };
+  return {
+    context,
+    exitCode: undefined,
+    around: (write) => progress.around(write),
+    untilInterrupted: (work) => untilInterrupted(work, { world, signal }),
+    async [Symbol.asyncDispose]() {
+      const run = await openedRun.made;
+      if (run) await endRun(run, await journal.get(), { context, exitCode: this.exitCode });
+      progress[Symbol.dispose]();
+      (await journal.made)?.[Symbol.dispose]();
+    },
+  };
+}
+
+/** Gives back what the run still owns: after an error, a signal, or a command that forgot to. */
+async function endRun(
+  run: OpenRun,
+  journal: Journal,
+  { context, exitCode }: { context: Context; exitCode: number | undefined },
+): Promise<void> {
+  const { stopOwnedByRun } = await import("./rent/stop.ts");
+  const { world, signal, provider, progress } = context;
+  try {
+    await stopOwnedByRun({ world, journal, provider, run: run.id, why: whyEnded(signal), onProgress: progress });
+  } catch (error) {
+    await world.terminal.stderr.write(`error: ${messageOf(error)}\nhint: \`gpu status\` shows what is left, \`gpu stop\` tries again\n`);
+  } finally {
+    run.end(exitCode);
+  }
+}
+
+function whyEnded(signal: AbortSignal): string {
+  return signal.aborted ? messageOf(signal.reason) : "the command ended";
+}
+
+function untilInterrupted<T>(work: Promise<T>, { world, signal }: { world: World; signal: AbortSignal }): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  work.then(resolve, reject);
+  const giveUp = () => {
+    world.clock.sleep(lastWordsMs).then(() => reject(signal.reason), reject);
+  };
+  if (signal.aborted) giveUp();
+  else signal.addEventListener("abort", giveUp, { once: true });
+  return promise.finally(() => signal.removeEventListener("abort", giveUp));
+}
+
+/** Made the first time it is asked for. */
+class Once<T> {
+  #made: Promise<T> | undefined;
+  readonly #make: () => Promise<T>;
+
+  constructor(make: () => Promise<T>) {
+    this.#make = make;
+  }
+
+  readonly get = (): Promise<T> => this.#made ??= this.#make();
+
+  /** Undefined when nobody asked. */
+  get made(): Promise<T> | undefined {
+    return this.#made;
+  }
+}
+
+function onceEach<T>(make: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const made = new Map<string, Promise<T>>();
+  return (key) => {
+    const known = made.get(key);
+    if (known) return known;
+    const promise = make(key);
+    made.set(key, promise);
+    return promise;
+  };
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from "node:crypto";
+import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { GpuError, systemCode } from "./errors.ts";
+
+/** The text of a file, or undefined when there is none. */
+export async function readTextIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
+    throw new GpuError(`cannot read \`${path}\`: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** A folder that only its owner may enter, with those above it. */
+export async function makePrivateFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new GpuError(`cannot make the folder \`${path}\`: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Writes a file whole or not at all, readable by its owner alone unless `mode` says more. */
+export async function writeWhole(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  await makePrivateFolder(dirname(path));
+  const draft = `${path}.${randomUUID()}.new`;
+  try {
+    await using file = await open(draft, "wx", mode);
+    await file.writeFile(content);
+    await file.sync();
+    await chmod(draft, mode);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EROFS: "the disk is read-only",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "a file is in the way",
+};
+
+/** A system error in words a person knows. */
+export function reasonOf(error: unknown): string {
+  return reasons[systemCode(error) ?? ""] ?? (error instanceof Error ? error.message : String(error));
+}

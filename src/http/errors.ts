@@ -1,0 +1,128 @@
+import { GpuError, messageOf, systemCode } from "../errors.ts";
+import { QuietError } from "./quiet.ts";
+
+/** Why there is no usable answer. `status`: the server refused with its HTTP status; `shape`: not what was agreed. */
+export type HttpReason = "refused" | "dns" | "tls" | "timeout" | "proxy" | "cut" | "html" | "shape" | "status";
+
+/** A request without a usable answer. `service` in its message says who was asked. */
+export class HttpError extends GpuError {
+  override name = "HttpError";
+  readonly reason: HttpReason;
+  readonly status: number | undefined;
+  /** The start of the answer's body, for a caller that knows its error format. */
+  readonly body: string;
+  readonly requestId: string | undefined;
+
+  constructor(
+    message: string,
+    { reason, status, body = "", requestId, hint, cause }: {
+      reason: HttpReason;
+      status?: number;
+      body?: string;
+      requestId?: string;
+      hint?: string;
+      cause?: unknown;
+    },
+  ) {
+    super(message, { hint, cause });
+    this.reason = reason;
+    this.status = status;
+    this.body = body;
+    this.requestId = requestId;
+  }
+}
+
+const tlsCodes =
+  /^(EPROTO|ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE)/;
+
+/** Tells what went wrong below HTTP, from what `fetch` threw. */
+export function connectionError(error: unknown, { service, url }: { service: string; url: URL }): HttpError {
+  if (error instanceof QuietError) {
+    return new HttpError(`${service} at ${url.origin} does not answer: ${error.message}`, {
+      reason: "timeout",
+      hint: "check the address and the network, then try again",
+      cause: error,
+    });
+  }
+  const code = systemCode(error) ?? "";
+  const text = messageOf(error);
+  if (/proxy/i.test(code) || /proxy/i.test(text)) {
+    return new HttpError(`cannot reach ${service} at ${url.origin} through the proxy: ${text}`, {
+      reason: "proxy",
+      hint: "check `HTTPS_PROXY` and `HTTP_PROXY`; `NO_PROXY` lists hosts that need none",
+      cause: error,
+    });
+  }
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "ENODATA" || /getaddrinfo|dns/i.test(text)) {
+    return new HttpError(`no computer is called \`${url.hostname}\`, so ${service} cannot be reached`, {
+      reason: "dns",
+      hint: "check the address for a typing error, and the network",
+      cause: error,
+    });
+  }
+  if (tlsCodes.test(code)) {
+    return new HttpError(`${service} at ${url.origin} cannot be trusted: ${text}`, {
+      reason: "tls",
+      hint: "check that the server speaks `https` and that its certificate is valid and not expired",
+      cause: error,
+    });
+  }
+  if (/^(ECONNREFUSED|ConnectionRefused|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code)) {
+    return new HttpError(`nothing answers at ${url.origin}: cannot reach ${service}`, {
+      reason: "refused",
+      hint: "check that it is running and that the address is right",
+      cause: error,
+    });
+  }
+  if (/^(ETIMEDOUT|ConnectionTimeout|TimeoutError)$/.test(code)) {
+    return new HttpError(`${service} at ${url.origin} does not answer`, {
+      reason: "timeout",
+      hint: "check the address and the network, then try again",
+      cause: error,
+    });
+  }
+  return new HttpError(`the connection to ${service} at ${url.origin} was cut: ${text}`, {
+    reason: "cut",
+    hint: "try again",
+    cause: error,
+  });
+}
+
+/** The error for an answer whose status is not 2xx. */
+export async function statusError(response: Response, { service, url }: { service: string; url: URL }): Promise<HttpError> {
+  const body = (await response.text().catch(() => "")).slice(0, 4096);
+  const requestId = response.headers.get("x-request-id") ?? undefined;
+  const { status } = response;
+  if (status === 407) {
+    return new HttpError(`the proxy on the way to ${service} asks for a login`, {
+      reason: "proxy",
+      status,
+      body,
+      hint: "put user and password into `HTTPS_PROXY`: `http://user:password@proxy:port`",
+    });
+  }
+  if (looksLikeHtml(response, body)) return htmlError(response, { service, url });
+  return new HttpError(`${service} at ${url.origin} answered ${status} to ${url.pathname}`, {
+    reason: "status",
+    status,
+    body,
+    requestId,
+  });
+}
+
+/** The error for a web page where data was expected: mostly a proxy, a login page or another program's port. */
+export function htmlError(response: Response, { service, url }: { service: string; url: URL }): HttpError {
+  return new HttpError(
+    `${url.origin} answered ${response.status} with a web page, not with data: this is not ${service}`,
+    {
+      reason: "html",
+      status: response.status,
+      hint: "check the address and the port; a proxy or a login page may stand in front of the server",
+    },
+  );
+}
+
+/** Whether an answer is a web page, by its type or its first characters. */
+export function looksLikeHtml(response: Response, body = ""): boolean {
+  return (response.headers.get("content-type") ?? "").startsWith("text/html") || /^\s*<(!doctype|html)/i.test(body);
+}

@@ -1,0 +1,48 @@
+import { createParser } from "eventsource-parser";
+
+/** One server-sent event. `id` is the last one the server gave, also before this event. */
+export interface ServerEvent {
+  readonly id: string | undefined;
+  readonly data: string;
+}
+
+/** A log line may be long, but a server that never ends one must not fill the memory. */
+const maxEventChars = 64 * 2 ** 20;
+
+/**
+ * The events of a `text/event-stream` body, each as soon as it is complete. Comments are left out; `onBytes` sees that
+ * something came, `onId` each id (also one that comes without data). Ends where the body ends, rejects where it is cut.
+ */
+export async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  { onBytes, onId }: { onBytes?: () => void; onId?: (id: string) => void } = {},
+): AsyncGenerator<ServerEvent> {
+  let ready: ServerEvent[] = [];
+  let id: string | undefined;
+  const parser = createParser({
+    maxBufferSize: maxEventChars,
+    onId(given: string) {
+      id = given;
+      onId?.(given);
+    },
+    onEvent: (event) => void ready.push({ id, data: event.data }),
+    onError(error) {
+      if (error.type === "max-buffer-size-exceeded") throw error;
+    },
+  });
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      onBytes?.();
+      parser.feed(decoder.decode(value, { stream: true }));
+      const complete = ready;
+      ready = [];
+      yield* complete;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}

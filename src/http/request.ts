@@ -1,0 +1,152 @@
+import type { z } from "zod";
+import type { World } from "../world.ts";
+import { connectionError, htmlError, HttpError, looksLikeHtml, statusError } from "./errors.ts";
+import { watchQuiet } from "./quiet.ts";
+import { maxAttempts, pauseMs } from "./retry.ts";
+
+/** Whom to ask, and how to speak of it in messages: `the CI server`. */
+export interface Target {
+  readonly world: Pick<World, "fetch" | "clock" | "random">;
+  readonly service: string;
+  /** With or without a path; what is asked is appended to it. */
+  readonly baseUrl: string;
+  readonly bearer?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface RequestOptions {
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Begins with `/`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Made anew for each attempt. */
+  readonly body?: () => BodyInit;
+  /** How long to wait for the answer's head, counted from the last piece of a streamed body; 0: for ever. */
+  readonly timeoutMs?: number;
+  /** Whether a repeated request does no harm; by default only GET and DELETE. */
+  readonly isRepeatable?: boolean;
+  readonly attempts?: number;
+}
+
+const defaultTimeoutMs = 30_000;
+const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/** One request: its 2xx answer with the body unread, or an `HttpError`. Reads and deletes are tried four times. */
+export async function request(target: Target, options: RequestOptions): Promise<Response> {
+  const method = options.method ?? "GET";
+  const isRepeatable = options.isRepeatable ?? (method === "GET" || method === "DELETE");
+  const attempts = isRepeatable ? options.attempts ?? maxAttempts : 1;
+  for (let attempt = 1;; attempt++) {
+    const outcome = await once(target, options);
+    if (outcome instanceof Response) return outcome;
+    const waitMs = isWorthRepeating(outcome.error, target)
+      ? pauseMs(target.world, { attempt, attempts, retryAfter: outcome.retryAfter })
+      : undefined;
+    if (waitMs === undefined) throw outcome.error;
+    await target.world.clock.sleep(waitMs, target.signal);
+  }
+}
+
+/** One request whose JSON answer must have the schema's shape. */
+export async function requestJson<T>(
+  target: Target,
+  { schema, ...options }: RequestOptions & { schema: z.ZodType<T> },
+): Promise<T> {
+  const url = addressOf(target, options);
+  const response = await request(target, options);
+  const text = await response.text().catch((error) => {
+    target.signal?.throwIfAborted();
+    throw connectionError(error, { service: target.service, url });
+  });
+  if (looksLikeHtml(response, text)) throw htmlError(response, { service: target.service, url });
+  const parsed = schema.safeParse(jsonOf(text));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.length ? ` at \`${issue.path.join(".")}\`` : "";
+  throw new HttpError(
+    `${target.service} at ${url.origin} gave an answer to ${url.pathname} that is not understood${where}`,
+    { reason: "shape", status: response.status, body: text.slice(0, 4096), hint: "check the address and the port" },
+  );
+}
+
+async function once(
+  target: Target,
+  options: RequestOptions,
+): Promise<Response | { error: HttpError; retryAfter: string | null }> {
+  const { world, service, bearer, signal } = target;
+  const url = addressOf(target, options);
+  using watch = watchQuiet({ clock: world.clock, quietMs: options.timeoutMs ?? defaultTimeoutMs, signal });
+  // The watch ends with the head of the answer; only the caller's own signal may cut the body.
+  const ended = new AbortController();
+  const onQuiet = () => ended.abort(watch.signal.reason);
+  watch.signal.addEventListener("abort", onQuiet);
+  const given = options.body?.();
+  const upload = given instanceof ReadableStream ? watched(given, watch.touch) : undefined;
+  const init: RequestInit & { duplex?: "half"; timeout: false } = {
+    method: options.method ?? "GET",
+    headers: { ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }), ...options.headers },
+    signal: signal ? AbortSignal.any([signal, ended.signal]) : ended.signal,
+    // Bun cuts a connection that is silent for five minutes; silence is judged here and by who reads the body.
+    timeout: false,
+    ...(upload ? { body: upload.stream, duplex: "half" } : given === undefined ? {} : { body: given }),
+  };
+  try {
+    signal?.throwIfAborted();
+    const response = await world.fetch(url, init);
+    if (response.ok) return response;
+    return { error: await statusError(response, { service, url }), retryAfter: response.headers.get("retry-after") };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof HttpError) throw error;
+    // What went wrong while the body was made (an unreadable file) is the caller's own error.
+    if (upload?.failure()) throw upload.failure();
+    return { error: connectionError(watch.signal.aborted ? watch.signal.reason : error, { service, url }), retryAfter: null };
+  } finally {
+    watch.signal.removeEventListener("abort", onQuiet);
+  }
+}
+
+/** The same bytes, with each piece noticed, and what went wrong while they were made kept. */
+function watched(source: ReadableStream<Uint8Array>, touch: () => void) {
+  const reader = source.getReader();
+  let failure: unknown;
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await reader.read().catch((error) => {
+        failure = error;
+        throw error;
+      });
+      touch();
+      if (next.done) controller.close();
+      else controller.enqueue(next.value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return { stream, failure: () => failure };
+}
+
+function isWorthRepeating(error: HttpError, target: Target): boolean {
+  if (error.reason === "status") return passing.has(error.status ?? 0);
+  // On this very computer nothing lies between that could have a bad moment.
+  if (error.reason === "refused") return !isLoopback(new URL(target.baseUrl).hostname);
+  return error.reason === "cut" || error.reason === "timeout" || error.reason === "dns";
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
+}
+
+function addressOf({ baseUrl }: Target, { path, query = {} }: RequestOptions): URL {
+  const url = new URL(baseUrl.replace(/\/+$/, "") + path);
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
+  return url;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

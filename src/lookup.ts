@@ -1,0 +1,38 @@
+import type { Context } from "./command.ts";
+import { loadConfig } from "./config.ts";
+import type { Candidate } from "./surface/completion.ts";
+
+/** What Tab offers for a parameter whose values only the running world knows. Errors offer nothing. */
+export async function lookUp(kind: string, context: Context): Promise<readonly Candidate[]> {
+  try {
+    return await lookUps[kind]?.(context) ?? [];
+  } catch {
+    return []; // A Tab must not print an error into somebody's command line.
+  }
+}
+
+const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Candidate[]>>> = {
+  instance: async (context) => {
+    const { allInstances } = await import("./rent/fleet.ts");
+    const instances = await allInstances(context);
+    return instances.map(({ id, name, state, type }) => ({ value: id, says: `${name ?? ""} ${type} ${state}`.trim() }));
+  },
+  offer: async (context) => {
+    const offers = await (await context.provider()).offers(context.signal);
+    return offers.map(({ type, description, pricePerHour }) => ({
+      value: type,
+      says: `${description}, $${pricePerHour.toFixed(2)}/h`,
+    }));
+  },
+  provider: async (context) => (await context.providers()).map(({ name }) => ({ value: name, says: "" })),
+  profile: async ({ world }) => Object.keys((await loadConfig(world)).profiles).map((value) => ({ value, says: "" })),
+  job: async (context) => {
+    const { clientOf } = await import("./ci/command.ts");
+    const jobs = await (await clientOf(context, {})).listJobs();
+    return jobs.map(({ job_id, status }) => ({ value: job_id, says: status }));
+  },
+  tunnel: async ({ world }) => {
+    const { tunnelStatus } = await import("./background/client.ts");
+    return (await tunnelStatus(world)).map(({ name, state }) => ({ value: name, says: state }));
+  },
+};

@@ -1,0 +1,71 @@
+// The only file that touches `process`: argv, environment, signals and closed pipes come in, the exit code goes out.
+import { basename } from "node:path";
+import process from "node:process";
+import packageJson from "../package.json" with { type: "json" };
+import { type EndSignal, exitCodes, InterruptedError } from "./errors.ts";
+import { outside } from "./outside.ts";
+import type { World } from "./world.ts";
+
+void main();
+
+async function main(): Promise<void> {
+  const argv = process.argv.slice(2);
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+    process.stdout.write(`gpu ${packageJson.version}\n`);
+    return;
+  }
+  const ending = new AbortController();
+  let isPipeClosed = false;
+  const world = outside(process, {
+    onClosedPipe: () => {
+      isPipeClosed = true;
+      ending.abort(new InterruptedError());
+    },
+  });
+  const exitCode = await startRole(argv, world, ending) ?? await startCommand(argv, world, ending);
+  process.exit(isPipeClosed ? exitCodes.done : exitCode);
+}
+
+/** Processes that `gpu` starts of itself are told by their first word; nobody types these. */
+function startRole(
+  [role, ...rest]: readonly string[],
+  world: World,
+  ending: AbortController,
+): Promise<number> | undefined {
+  if (role === ":machine") {
+    return import("./provider/local/machine.ts").then(({ runMachine }) => runMachine(rest[0] ?? "", world));
+  }
+  if (role === ":background") {
+    return import("./background/process.ts").then(({ runBackground }) => runBackground(world));
+  }
+  if (role === "agent") {
+    return import("./agent/agent.ts").then(({ runAgentProcess }) => runAgentProcess(rest, world, ending.signal));
+  }
+  return undefined;
+}
+
+async function startCommand(argv: readonly string[], world: World, ending: AbortController): Promise<number> {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) trap(signal, ending);
+  const { runApp } = await import("./app.ts");
+  return await runApp([...calledAs(), ...argv], { world, signal: ending.signal, version: packageJson.version });
+}
+
+/** The first signal ends the work in order, the second says that it is ending, the third ends it at once. */
+function trap(signal: EndSignal, ending: AbortController): void {
+  let count = 0;
+  process.on(signal, () => {
+    count += 1;
+    if (count === 1) ending.abort(new InterruptedError(signal));
+    if (count === 2) {
+      process.stderr.write(
+        "\nstill giving back what was rented; once more ends gpu at once, `gpu stop --all` then finishes it\n",
+      );
+    }
+    if (count === 3) process.exit(new InterruptedError(signal).exitCode);
+  });
+}
+
+/** The executable also answers to `ci`, when it is called by that name. */
+function calledAs(): readonly string[] {
+  return basename(process.argv0, ".exe") === "ci" ? ["ci"] : [];
+}

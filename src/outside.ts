@@ -1,0 +1,169 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Clock, Folders, Input, Sink, SpawnOptions, World } from "./world.ts";
+
+/** Thrown by a write to a pipe whose reader went away (`gpu … | head`): a normal end. */
+export class ClosedPipe extends Error {
+  override name = "ClosedPipe";
+}
+
+interface OutsideOptions {
+  /** Called when the reader of stdout or stderr has gone. */
+  onClosedPipe(): void;
+}
+
+/** The real world of one process. */
+export function outside(process: NodeJS.Process, { onClosedPipe }: OutsideOptions): World {
+  const home = process.env.HOME || homedir();
+  return {
+    env: process.env,
+    platform: process.platform,
+    arch: process.arch,
+    cwd: process.cwd(),
+    home,
+    folders: foldersOf(process.platform, process.env, home),
+    self: isCompiled() ? [process.execPath] : [process.execPath, Bun.main],
+    clock: realClock,
+    terminal: {
+      stdin: inputOf(process),
+      stdout: sinkOf(() => process.stdout, onClosedPipe),
+      stderr: sinkOf(() => process.stderr, onClosedPipe),
+    },
+    random: (byteCount) => randomBytes(byteCount),
+    fetch: (url, init) => fetch(url, init),
+    dial,
+    spawn: spawnChild,
+  };
+}
+
+/** Inside a compiled executable modules live in a virtual file system. */
+function isCompiled(): boolean {
+  return Bun.main.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN[\\/]/.test(Bun.main);
+}
+
+/** XDG's folders where they are set or the platform has none of its own. */
+function foldersOf(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): Folders {
+  const local = env.LOCALAPPDATA || join(home, "AppData", "Local");
+  const own = {
+    darwin: {
+      config: join(home, "Library", "Application Support"),
+      state: join(home, "Library", "Application Support"),
+      cache: join(home, "Library", "Caches"),
+    },
+    win32: { config: env.APPDATA || join(home, "AppData", "Roaming"), state: local, cache: join(local, "Cache") },
+    other: { config: join(home, ".config"), state: join(home, ".local", "state"), cache: join(home, ".cache") },
+  }[platform === "darwin" || platform === "win32" ? platform : "other"];
+  return {
+    config: join(absolute(env.XDG_CONFIG_HOME) ?? own.config, "gpu"),
+    state: join(absolute(env.XDG_STATE_HOME) ?? own.state, "gpu"),
+    cache: join(absolute(env.XDG_CACHE_HOME) ?? own.cache, "gpu"),
+  };
+}
+
+// The XDG specification: a relative path is to be ignored.
+function absolute(path: string | undefined): string | undefined {
+  return path?.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path ?? "") ? path : undefined;
+}
+
+const realClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const stop = () => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", stop);
+        resolve();
+      }, ms);
+      signal?.addEventListener("abort", stop, { once: true });
+    }),
+};
+
+function sinkOf(stream: () => NodeJS.WriteStream, onClosedPipe: () => void): Sink {
+  let isClosed = false;
+  let isWatched = false;
+  const opened = () => {
+    const opened = stream();
+    if (!isWatched) opened.on("error", () => {}); // Each write's own callback reports; the event would end the process.
+    isWatched = true;
+    return opened;
+  };
+  return {
+    get isTTY() {
+      return stream().isTTY === true;
+    },
+    get columns() {
+      return stream().columns || 80;
+    },
+    get rows() {
+      return stream().rows || 24;
+    },
+    write: (chunk) =>
+      new Promise((resolve, reject) => {
+        if (isClosed) return reject(new ClosedPipe());
+        opened().write(chunk, (error) => {
+          if (!error) return resolve();
+          if (!("code" in error) || (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED")) {
+            return reject(error);
+          }
+          isClosed = true;
+          onClosedPipe();
+          reject(new ClosedPipe());
+        });
+      }),
+    onResize: (listener) => {
+      const resized = opened();
+      resized.on("resize", listener);
+      return { [Symbol.dispose]: () => void resized.off("resize", listener) };
+    },
+  };
+}
+
+function inputOf(process: NodeJS.Process): Input {
+  return {
+    get isTTY() {
+      return process.stdin.isTTY === true;
+    },
+    async *read({ raw = false, signal } = {}) {
+      const { stdin } = process;
+      const isRaw = raw && stdin.isTTY;
+      const stop = () => void stdin.destroy();
+      if (signal?.aborted) return;
+      signal?.addEventListener("abort", stop, { once: true });
+      if (isRaw) stdin.setRawMode(true);
+      try {
+        for await (const chunk of stdin) yield chunk;
+      } catch (error) {
+        if (!signal?.aborted) throw error;
+      } finally {
+        signal?.removeEventListener("abort", stop);
+        if (isRaw) stdin.setRawMode(false);
+      }
+    },
+  };
+}
+
+function dial({ host, port, signal }: { host: string; port: number; signal?: AbortSignal }): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const socket = connect({ host, port, noDelay: true, autoSelectFamily: true });
+    const stop = () => socket.destroy(signal?.reason);
+    signal?.addEventListener("abort", stop, { once: true });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      signal?.removeEventListener("abort", stop);
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
+}
+
+function spawnChild([command = "", ...args]: readonly string[], { stdin, stdout, stderr, ...options }: SpawnOptions) {
+  return spawn(command, args, { ...options, stdio: [stdin, stdout, stderr], windowsHide: true });
+}

@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import type { World } from "../../world.ts";
+import { fakeNvidiaSmi } from "./fake-gpu.ts";
+import { user } from "./folder.ts";
+import { markVariable } from "./hunt.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** All that comes into a machine from the environment of who launched it. */
+const inherited = ["LANG", "LC_ALL", "LC_CTYPE", "TZ"];
+/** Without these, programs do not start on Windows. */
+const inheritedOnWindows = ["SystemRoot", "SystemDrive", "ComSpec", "PATHEXT", "TEMP", "TMP", "NUMBER_OF_PROCESSORS"];
+const plainPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** The environment of a machine and of all it starts: clean, marked, at home in its own folder. */
+export function machineEnvironment(world: World, { folder, token }: { folder: string; token: string }): Environment {
+  const home = join(folder, "home");
+  const isWindows = world.platform === "win32";
+  const names = isWindows ? [...inherited, ...inheritedOnWindows] : inherited;
+  const kept = Object.fromEntries(names.map((name) => [name, world.env[name]]).filter(([, value]) => value));
+  return {
+    LANG: "C.UTF-8",
+    ...kept,
+    HOME: home,
+    ...(isWindows ? { USERPROFILE: home } : {}),
+    USER: user,
+    LOGNAME: user,
+    SHELL: shellOf(world),
+    TERM: "dumb",
+    PATH: searchPath(join(folder, "bin"), world.env.PATH || plainPath),
+    [markVariable]: token,
+  };
+}
+
+/** The machine's own programs first, once: its process asks for its environment too, and already has them. */
+function searchPath(bin: string, path: string): string {
+  return [bin, ...path.split(delimiter).filter((folder) => folder !== bin)].join(delimiter);
+}
+
+/** What runs commands as `shell -c command`. */
+export function shellOf({ platform }: World): string {
+  if (platform === "win32") return "powershell.exe";
+  return ["/bin/bash", "/usr/bin/bash"].find((path) => existsSync(path)) ?? "/bin/sh";
+}
+
+/** Makes the machine's home, and the programs that it has beside those of this computer. */
+export async function furnish(world: World, { folder, fakeGpu }: { folder: string; fakeGpu: string | undefined }) {
+  await mkdir(join(folder, "home"), { mode: 0o700 });
+  await mkdir(join(folder, "bin"), { mode: 0o700 });
+  const tools = { ...bunShim(world), ...(fakeGpu === undefined ? {} : { "nvidia-smi": fakeNvidiaSmi(fakeGpu) }) };
+  for (const [name, content] of Object.entries(tools)) {
+    const path = join(folder, "bin", name);
+    await writeFile(path, content, { mode: 0o700, flag: "wx" });
+    await chmod(path, 0o700);
+  }
+}
+
+/** `bun` on the machine: this executable, which contains it, or the one that runs us. */
+function bunShim({ platform, self: [executable = "", ...script] }: World): Record<string, string> {
+  const isCompiled = script.length === 0;
+  if (platform === "win32") {
+    return { "bun.cmd": `@echo off\r\n${isCompiled ? "set BUN_BE_BUN=1\r\n" : ""}"${executable}" %*\r\n` };
+  }
+  const quoted = `'${executable.replaceAll("'", `'\\''`)}'`;
+  return { bun: `#!/bin/sh\n${isCompiled ? "BUN_BE_BUN=1 " : ""}exec ${quoted} "$@"\n` };
+}

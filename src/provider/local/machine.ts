@@ -1,0 +1,119 @@
+import { connect } from "node:net";
+import { join } from "node:path";
+import type { ChildProcess } from "node:child_process";
+import { messageOf } from "../../errors.ts";
+import { tryLock } from "../../lock.ts";
+import type { World } from "../../world.ts";
+import { machineEnvironment, shellOf } from "./environment.ts";
+import type { Machine } from "./folder.ts";
+import { agentSocket, lockPath, readMachine, removeFolder, user, writeStatus } from "./folder.ts";
+import { endMarked, sendSignal } from "./hunt.ts";
+
+/** How often a machine looks whether its lease was extended, or its folder removed. */
+const watchMs = 500;
+/** How long a machine waits for its agent before it runs without. */
+const agentTimeoutMs = 10_000;
+
+/** Is a machine, until its lease is over or its folder gone. Its process runs in that folder. */
+export async function runMachine(folder: string, world: World): Promise<number> {
+  const machine = await readMachine(folder);
+  if (machine === undefined) return 1;
+  using lock = tryLock(lockPath(folder));
+  if (lock === undefined) return 0; // A second process for the same machine.
+  await using _server = await boot({ folder, machine, world }).catch((error) => {
+    say(world, `cannot boot: ${messageOf(error)}`);
+    return undefined;
+  });
+  await leaseEnd({ folder, machine, world });
+  await endMarked({ world, token: machine.token, pid: undefined });
+  await removeFolder(folder);
+  return 0;
+}
+
+interface Running {
+  readonly folder: string;
+  readonly machine: Machine;
+  readonly world: World;
+}
+
+async function boot({ folder, machine, world }: Running): Promise<AsyncDisposable> {
+  const pid = process.pid;
+  await writeStatus(folder, { pid, state: "booting" });
+  const env = machineEnvironment(world, { folder, token: machine.token });
+  const agentIsUp = agentAnswers(startAgent({ folder, machine, world }, env), world);
+  const { startSshServer } = await import("../../ssh/server.ts");
+  const [server] = await Promise.all([
+    startSshServer({
+      world,
+      kill: sendSignal,
+      hostKey: machine.hostKey.privateKey,
+      authorizedKeys: [machine.authorizedKey],
+      user,
+      home: join(folder, "home"),
+      shell: shellOf(world),
+      environment: env,
+      services: [
+        { host: "ci", port: 8000, to: { path: agentSocket } },
+        { host: "agent", port: 8080, to: { path: agentSocket } },
+      ],
+      onLog: (line) => say(world, line),
+    }),
+    world.clock.sleep(machine.bootMs),
+    agentIsUp,
+  ]);
+  await writeStatus(folder, { pid, state: "running", port: server.port });
+  return server;
+}
+
+function startAgent({ folder, machine, world }: Running, env: Readonly<Record<string, string | undefined>>) {
+  const agent = world.spawn([...world.self, "agent", "--socket", agentSocket], {
+    cwd: folder,
+    env: { ...env, GPU_AGENT_TOKEN: machine.agentToken },
+    detached: true,
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  agent.on("error", (error) => say(world, `cannot start the agent: ${error.message}`));
+  agent.on("exit", (code, signal) => say(world, `the agent ended: ${signal ?? `exit ${code}`}`));
+  return agent;
+}
+
+/** Resolves when the agent takes connections, or when it is known that it will not: the machine then runs without. */
+async function agentAnswers(agent: ChildProcess, world: World): Promise<void> {
+  const { clock } = world;
+  const deadline = clock.now() + agentTimeoutMs;
+  let isOver = false;
+  agent.once("error", () => isOver = true);
+  agent.once("exit", () => isOver = true);
+  while (!isOver && clock.now() < deadline) {
+    if (await canConnect(agentSocket)) return;
+    await clock.sleep(10);
+  }
+  say(world, "running without an agent");
+}
+
+function canConnect(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => resolve(true));
+    socket.once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+/** Resolves when the lease is over, which may move while we wait, or when there is no machine any more. */
+async function leaseEnd({ folder, machine, world: { clock } }: Running): Promise<void> {
+  while (true) {
+    const current = await readMachine(folder).catch(() => machine);
+    if (current?.token !== machine.token) return;
+    const leftMs = current.leaseEndsAt - clock.now();
+    if (leftMs <= 0) return;
+    await clock.sleep(Math.min(leftMs, watchMs));
+  }
+}
+
+/** The machine's stderr is its log. */
+function say(world: World, line: string): void {
+  void world.terminal.stderr.write(`${new Date(world.clock.now()).toISOString()} ${line}\n`).catch(() => {});
+}

@@ -1,0 +1,39 @@
+import type { Plan } from "../command.ts";
+import { GpuError, UsageError } from "../errors.ts";
+
+/** What a run may spend: price × lease of everything it rents, counted before it is rented. */
+export class RunBudget {
+  readonly #limitDollars: number;
+  #plannedDollars = 0;
+
+  /** `undefined`: nobody said what it may spend, so it may not. `Infinity`: `--yes`. */
+  constructor(limitDollars: number | undefined) {
+    this.#limitDollars = limitDollars ?? 0;
+    this.isSet = limitDollars !== undefined;
+  }
+
+  readonly isSet: boolean;
+
+  /** Counts what a plan costs, or refuses it. What costs nothing is always allowed. */
+  allow({ name, plan }: { name: string; plan: Plan }): void {
+    const costDollars = plan.costDollars ?? 0;
+    if (costDollars === 0) return;
+    if (!this.isSet) {
+      throw new UsageError(`\`${name}\` would spend up to ${dollars(costDollars)} (${plan.action}), and the run has no budget`, {
+        hint: "`budget: …` in the recipe, or `gpu run --budget <dollars>`, says how much it may spend",
+      });
+    }
+    const totalDollars = this.#plannedDollars + costDollars;
+    if (totalDollars > this.#limitDollars + 1e-9) {
+      const before = this.#plannedDollars > 0 ? ` after ${dollars(this.#plannedDollars)} already planned` : "";
+      throw new GpuError(`\`${name}\` would spend up to ${dollars(costDollars)} (${plan.action})${before}: the budget is ${dollars(this.#limitDollars)}`, {
+        hint: `\`gpu run --budget ${Math.ceil(totalDollars)}\` allows it; a shorter lease or a cheaper type may do`,
+      });
+    }
+    this.#plannedDollars = totalDollars;
+  }
+}
+
+function dollars(amount: number): string {
+  return `$${amount.toFixed(2)}`;
+}

@@ -1,0 +1,167 @@
+import { createHash } from "node:crypto";
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, extname, isAbsolute, join, resolve } from "node:path";
+import { childEnvironment } from "../env.ts";
+import { GpuError } from "../errors.ts";
+import { readTextIfThere, writeWhole } from "../files.ts";
+import type { World } from "../world.ts";
+import { codeFrame, shortPath } from "./frames.ts";
+import { collectSources } from "./imports.ts";
+import { type InstalledTypes, installTypes } from "./types.ts";
+
+/** One thing that is wrong with the types of a recipe. */
+export interface Diagnostic {
+  /** From where the person stands. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** `TS2322`. */
+  readonly code: string;
+  readonly message: string;
+  /** The lines of source it is about. */
+  readonly frame: string;
+}
+
+type CheckWorld = Pick<World, "cwd" | "env" | "folders" | "random" | "self" | "spawn">;
+
+/**
+ * Checks the types of a recipe and of all it imports. The checker is this executable, started as Bun; it is told every
+ * file it reads, so that no tsconfig.json, package.json or node_modules/@types of somebody's folder has a say.
+ * That nothing was wrong is remembered, by the content of all these files.
+ */
+export async function checkRecipe(path: string, world: CheckWorld, signal: AbortSignal): Promise<Diagnostic[]> {
+  if (![".ts", ".mts", ".tsx"].includes(extname(path))) return [];
+  const types = await installTypes(world);
+  const name = createHash("sha256").update(path).digest("hex").slice(0, 16);
+  const verdict = join(types.folder, "verdicts", name);
+  const key = await contentKey(path);
+  if (await readTextIfThere(verdict) === key) return [];
+
+  const project = await writeProject({ path, name, types });
+  const { exitCode, stdout, stderr } = await runChecker({ project, types, world, signal });
+  const diagnostics = readDiagnostics(stdout, { from: types.folder, cwd: world.cwd });
+  if (exitCode !== 0 && diagnostics.length === 0) {
+    throw new GpuError(`the types of \`${shortPath(path, world.cwd)}\` could not be checked:\n${`${stdout}${stderr}`.trim()}`, {
+      hint: "`gpu run --no-check` runs it without",
+    });
+  }
+  if (diagnostics.length === 0) await writeWhole(verdict, key);
+  return diagnostics;
+}
+
+/** Diagnostics as text: each with its place and its lines of source. */
+export function describeDiagnostics(diagnostics: readonly Diagnostic[]): string {
+  return diagnostics.map(({ file, line, column, code, message, frame }) => `${file}:${line}:${column}: ${message} (${code})\n${frame}`)
+    .join("\n\n");
+}
+
+/** A hash of a recipe and of everything that its types come from, except those that `gpu` itself brings. */
+async function contentKey(path: string): Promise<string> {
+  const { files, packages } = await collectSources(path);
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(`${file.path}\0${file.source}\0`);
+  for (const name of packages) {
+    if (!/^(?:gpu$|zod$|bun$|bun:|node:)/.test(name)) hash.update(`${name}\0${packageStamp(name, dirname(path))}\0`);
+  }
+  return hash.digest("hex");
+}
+
+/** The package.json of an installed package, found the way imports are: upwards from the recipe. */
+function packageStamp(name: string, from: string): string {
+  const words = name.split("/").slice(0, name.startsWith("@") ? 2 : 1);
+  for (let folder = from;; folder = dirname(folder)) {
+    const file = join(folder, "node_modules", ...words, "package.json");
+    if (statSync(file, { throwIfNoEntry: false })?.isFile()) return readFileSync(file, "utf8");
+    if (folder === dirname(folder)) return "not installed";
+  }
+}
+
+async function writeProject({ path, name, types }: { path: string; name: string; types: InstalledTypes }): Promise<string> {
+  const project = join(types.folder, "projects", `${name}.json`);
+  const text = JSON.stringify({
+    compilerOptions: { ...compilerOptions, paths: { gpu: [join(types.folder, "gpu.d.ts")] } },
+    files: [join(types.folder, "node_modules", "bun-types", "index.d.ts"), path],
+  });
+  if (await readFile(project, "utf8").catch(() => undefined) !== text) await writeWhole(project, text);
+  return project;
+}
+
+/** What recipes are checked with; `gpu recipe init` gives the same to editors. */
+export const compilerOptions = {
+  strict: true,
+  noEmit: true,
+  target: "esnext",
+  lib: ["esnext"],
+  module: "preserve",
+  moduleResolution: "bundler",
+  moduleDetection: "force",
+  allowImportingTsExtensions: true,
+  allowJs: true,
+  resolveJsonModule: true,
+  skipLibCheck: true,
+  types: [],
+} as const;
+
+interface Checker {
+  readonly project: string;
+  readonly types: InstalledTypes;
+  readonly world: CheckWorld;
+  readonly signal: AbortSignal;
+}
+
+async function runChecker({ project, types, world, signal }: Checker): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  // Without --no-script it runs `scripts.check` of a package.json; the folder it starts in is ours for the same reason.
+  const command = [world.self[0] ?? "", "check", "--no-script", "--no-pretty", "--all", "-p", project];
+  const child = world.spawn(command, {
+    cwd: types.folder,
+    env: childEnvironment(world.env, { BUN_BE_BUN: "1", NO_COLOR: "1", FORCE_COLOR: undefined }),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const onAbort = () => child.kill("SIGKILL");
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code) => resolve(code ?? 1));
+    });
+    const [exitCode, stdout, stderr] = await Promise.all([ended, textOf(child.stdout), textOf(child.stderr)]);
+    signal.throwIfAborted();
+    return { exitCode, stdout, stderr };
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function textOf(stream: AsyncIterable<Uint8Array> | null): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream ?? []) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/** Reads `r.ts(2,29): error TS2322: …` and the indented lines behind it; everything else is Bun's advice. */
+function readDiagnostics(output: string, { from, cwd }: { from: string; cwd: string }): Diagnostic[] {
+  const found: { file: string; line: number; column: number; code: string; message: string }[] = [];
+  for (const text of output.split("\n")) {
+    const [, file, line, column, code, message] = /^(.+?)\((\d+),(\d+)\): error (TS\d+): (.*)$/.exec(text) ?? [];
+    const last = found.at(-1);
+    if (file !== undefined && code !== undefined && message !== undefined) {
+      found.push({ file: realFile(file, from), line: Number(line), column: Number(column), code, message });
+    } else if (last && /^\s+\S/.test(text)) last.message += `\n${text}`;
+  }
+  return found.map((diagnostic) => ({ ...diagnostic, file: shortPath(diagnostic.file, cwd), frame: codeFrame(diagnostic) }));
+}
+
+function realFile(file: string, from: string): string {
+  // The checker names files from its own folder with links followed; `..` through a link would lead elsewhere.
+  return isAbsolute(file) ? file : resolve(realpathSync(from), file);
+}
+
+/** Whether a `gpu.d.ts` that `gpu recipe init` once put beside the recipe is of another version than this. */
+export async function isOutdated(path: string, world: Pick<World, "folders" | "random">): Promise<boolean> {
+  const [first = ""] = (await readTextIfThere(join(dirname(path), "gpu.d.ts")) ?? "").split("\n", 1);
+  const key = /^\/\/ gpu \S+ ([0-9a-f]{16}):/.exec(first)?.[1];
+  return key !== undefined && key !== (await installTypes(world)).key;
+}

@@ -1,0 +1,114 @@
+import { z } from "zod";
+import { type Command, type Context, defineCommand, type View } from "../command.ts";
+import { exitCodes, GpuError, messageOf } from "../errors.ts";
+import { readParams } from "../surface/params.ts";
+import { RunBudget } from "./budget.ts";
+import type { Recipe } from "./define.ts";
+import { importRecipe, type Loaded, type RecipeFile } from "./load.ts";
+import type { RecipeSession } from "./session.ts";
+
+interface CommandParts {
+  readonly file: RecipeFile;
+  readonly session: RecipeSession;
+}
+
+const budgetField = {
+  budget: z.number().nonnegative().optional().meta({ placeholder: "dollars", description: "the most it may spend, in US dollars" }),
+};
+
+/** A loaded recipe as a command: its help, its flags and its `--json` come from the same code as every other's. */
+export function recipeCommand(loaded: Exclude<Loaded, { kind: "nothing" }>, parts: CommandParts): Command {
+  if (loaded.kind === "recipe") return commandOfRecipe(loaded.recipe, parts);
+  return command(parts, {
+    summary: `Run the function that ${parts.file.name} exports`,
+    input: z.object({ args: z.array(z.string()).default([]).meta({ passThrough: true, description: "passed on as a list of text" }), ...budgetField }),
+    work: ({ args }) => Promise.resolve(loaded.call(z.array(z.string()).parse(args))),
+  });
+}
+
+/** A file that exports nothing: importing it is all there is to run. It has no flags of its own. */
+export function scriptCommand(parts: CommandParts): Command {
+  return command(parts, {
+    summary: `Run the script ${parts.file.name}`,
+    input: z.object(budgetField),
+    work: async () => {
+      await importRecipe(parts.file);
+      if (parts.session.exitCode === undefined && parts.session.hasDeclared) {
+        throw new GpuError(`\`${parts.file.name}\` makes a recipe and does not export it`, { hint: "`export default recipe({ … })`" });
+      }
+    },
+  });
+}
+
+function commandOfRecipe(recipe: Recipe, parts: CommandParts): Command {
+  try {
+    readParams(recipe.input);
+  } catch (cause) {
+    throw new GpuError(`the input of \`${parts.file.name}\`: ${messageOf(cause)}`, {
+      hint: "text, numbers, switches, choices, and lists of them can be flags",
+      cause,
+    });
+  }
+  // A recipe may have a parameter of that name; then the flag is its own, and `gpu run --budget 5 <file>` is the run's.
+  const input = "budget" in recipe.input.shape ? recipe.input : recipe.input.extend(budgetField);
+  const { summary, description } = recipe;
+  return command(parts, {
+    summary,
+    description,
+    input,
+    budget: recipe.budget,
+    work: async (values) => await recipe.run("budget" in recipe.input.shape ? values : omitBudget(values)),
+  });
+}
+
+interface Work<I extends z.ZodObject> {
+  readonly summary: string;
+  readonly description?: string | undefined;
+  readonly input: I;
+  readonly budget?: number | undefined;
+  work(values: z.output<I>): Promise<unknown>;
+}
+
+function command<I extends z.ZodObject>({ file, session }: CommandParts, { summary, description, input, budget, work }: Work<I>): Command {
+  return defineCommand({
+    name: `run ${file.name}`,
+    summary,
+    description,
+    // What it does is judged call by call; running it is not asked for twice.
+    effect: "write",
+    input,
+    output: z.unknown(),
+    run: async (values, context) => {
+      session.budget = budgetOf({ session, budget, values, context });
+      // Null where there is no result: `--json` prints JSON.
+      return await session.run(context, () => work(values)) ?? null;
+    },
+    exitCode: (result) => session.exitCode ?? (isFailure(result) ? exitCodes.failed : exitCodes.done),
+    view: viewOf,
+  });
+}
+
+/** A flag says it first, then the recipe; `--yes` alone leaves it open. */
+function budgetOf(
+  { session, budget, values, context }: { session: RecipeSession; budget: number | undefined; values: Record<string, unknown>; context: Context },
+): RunBudget {
+  if (typeof values["budget"] === "number") return new RunBudget(values["budget"]);
+  if (session.budget.isSet) return session.budget;
+  return new RunBudget(budget ?? (context.globals.yes ? Infinity : undefined));
+}
+
+function omitBudget(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => key !== "budget"));
+}
+
+function isFailure(result: unknown): boolean {
+  return typeof result === "object" && result !== null && "success" in result && result.success === false;
+}
+
+/** Text is printed as it is, other values as JSON; that it succeeded is said by the exit code. */
+function viewOf(result: unknown): View {
+  if (result === null || result === undefined) return undefined;
+  if (typeof result === "string") return result;
+  if (typeof result === "object" && Object.keys(result).every((key) => key === "success")) return undefined;
+  return JSON.stringify(result, null, 2);
+}

@@ -1,0 +1,48 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Context } from "../command.ts";
+import { GpuError } from "../errors.ts";
+import type { ApiScope, ApiTree } from "../surface/api.ts";
+import type { CallRecord } from "../surface/call.ts";
+
+/** What the module `"gpu"` needs of the run that a piece of code belongs to. */
+export interface CurrentRun extends ApiScope {
+  readonly api: ApiTree;
+  /** Remembers a call that starts later, when somebody waits for it. */
+  add(record: CallRecord): void;
+  /** Remembers that `recipe(…)` was called, to tell a script from a recipe that is not exported. */
+  declare(): void;
+  /** The same run with another context: what is started in there ends with its signal. */
+  within(context: Context): CurrentRun;
+}
+
+const storage = new AsyncLocalStorage<CurrentRun>();
+/** Code that Bun starts itself, the top level of a recipe for one, may be outside of the storage. */
+const running: CurrentRun[] = [];
+
+/** The run that the calling code belongs to, or undefined outside of `gpu run`. */
+export function findRun(): CurrentRun | undefined {
+  return storage.getStore() ?? running.at(-1);
+}
+
+/** The run that the calling code belongs to. */
+export function currentRun(): CurrentRun {
+  const run = findRun();
+  if (run) return run;
+  throw new GpuError("the functions of `gpu` work in a recipe", { hint: "`gpu run <file>` runs one" });
+}
+
+/** Runs `work` as code of `run`. */
+export function inRun<T>(run: CurrentRun, work: () => T): T {
+  return storage.run(run, work);
+}
+
+/** Makes `run` the one of code that belongs to none, until disposed. */
+export function enterRun(run: CurrentRun): Disposable {
+  running.push(run);
+  return {
+    [Symbol.dispose]() {
+      const index = running.lastIndexOf(run);
+      if (index >= 0) running.splice(index, 1);
+    },
+  };
+}

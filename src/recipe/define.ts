@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { findRun } from "./current.ts";
+
+/** What a recipe says of itself, and what it does. */
+export interface RecipeDefinition<I extends z.ZodObject, T> {
+  /** An imperative sentence without a full stop: the first line of its `--help`. */
+  readonly summary: string;
+  /** More, for `--help`. */
+  readonly description?: string;
+  /** Its parameters: flags on the command line. */
+  readonly input?: I;
+  /** The most it may spend, in US dollars: price × lease, checked before anything is rented. */
+  readonly budget?: number;
+  /** Does the work. What it returns is printed by `--json`; `success: false` in it makes the exit code 1. */
+  run(input: z.output<I>): T | Promise<T>;
+}
+
+/** A recipe, as `export default recipe({…})` makes it. */
+export interface Recipe<I extends z.ZodObject = z.ZodObject, T = unknown> extends RecipeDefinition<I, T> {
+  readonly kind: "recipe";
+  readonly input: I;
+}
+
+type NoInput = z.ZodObject<Record<never, never>>;
+
+/** Defines a recipe: `gpu run file.ts` runs what a file exports as its default. */
+export function recipe<T, I extends z.ZodObject = NoInput>(definition: RecipeDefinition<I, T> & { readonly input: I }): Recipe<I, T>;
+export function recipe<T>(definition: RecipeDefinition<NoInput, T>): Recipe<NoInput, T>;
+export function recipe(definition: RecipeDefinition<z.ZodObject, unknown>): Recipe {
+  findRun()?.declare();
+  return { input: z.object({}), ...definition, kind: "recipe" };
+}
+
+/** Whether a value was made by `recipe(…)`. */
+export function isRecipe(value: unknown): value is Recipe {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "recipe" && "run" in value;
+}

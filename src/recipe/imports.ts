@@ -1,0 +1,50 @@
+import { readFile } from "node:fs/promises";
+import { dirname, extname, join } from "node:path";
+
+/**
+ * What a source names in imports, exports, `import(…)` and references. Read with a pattern: `Bun.Transpiler.scanImports`
+ * leaves `import type` out. A name in a comment is found as well, which does no harm here.
+ */
+export function importedNames(source: string): string[] {
+  const found = source.matchAll(/\b(?:from|import|require)\s*\(?\s*["']([^"'\n]+)["']|<reference\s+path\s*=\s*["']([^"'\n]+)["']/g);
+  return [...new Set([...found].flatMap(([, name, path]) => name ?? (path === undefined ? [] : path.startsWith(".") ? path : `./${path}`)))];
+}
+
+export interface SourceFile {
+  readonly path: string;
+  readonly source: string;
+}
+
+/** A file and all local files it imports, directly or not. `packages` are the names of everything else. */
+export async function collectSources(entry: string): Promise<{ files: SourceFile[]; packages: string[] }> {
+  const files = new Map<string, SourceFile>();
+  const packages = new Set<string>();
+  const visit = async (path: string): Promise<boolean> => {
+    if (files.has(path)) return true;
+    const source = await readFile(path, "utf8").catch(() => undefined);
+    if (source === undefined) return false;
+    files.set(path, { path, source });
+    for (const name of importedNames(source)) {
+      if (!name.startsWith(".") && !name.startsWith("/")) packages.add(name);
+      else await visitFirst(candidates(join(name.startsWith("/") ? "/" : dirname(path), name)));
+    }
+    return true;
+  };
+  const visitFirst = async (paths: readonly string[]) => {
+    for (const path of paths) if (await visit(path)) return;
+  };
+  await visit(entry);
+  return { files: [...files.values()], packages: [...packages] };
+}
+
+/** Where an import may lead: the file itself, its name with an extension, TypeScript behind a `.js`, a folder's index. */
+function candidates(path: string): string[] {
+  const extension = extname(path);
+  const stem = path.slice(0, path.length - extension.length);
+  const swapped: Readonly<Record<string, string[]>> = { ".js": [".ts", ".tsx"], ".mjs": [".mts"], ".jsx": [".tsx"] };
+  return [
+    path,
+    ...(swapped[extension] ?? []).map((other) => stem + other),
+    ...[".ts", ".tsx", ".mts", ".d.ts", ".js", ".mjs", "/index.ts", "/index.js"].map((ending) => path + ending),
+  ];
+}

@@ -1,0 +1,100 @@
+import type { Context } from "../command.ts";
+import { connectInstance } from "../rent/connect.ts";
+import type { Instance } from "../rent/instances.ts";
+import type { Launch } from "../rent/rows.ts";
+import type { Session } from "../ssh/session.ts";
+import { type InstanceHandle, instanceHandle, type InstanceParts, type TunnelParts } from "./handles.ts";
+
+/** The handle of an instance that a recipe rented, over one SSH connection that all of its calls share. */
+export async function openInstanceHandle(instance: Instance, context: Context): Promise<InstanceHandle> {
+  const journal = await context.journal();
+  const launch = instance.token === null ? undefined : journal.launch(instance.token);
+  if (launch === undefined) throw new Error(`the journal does not know ${instance.id}`);
+  const reach = new Reach(context, launch);
+  const parts: InstanceParts = {
+    id: instance.id,
+    name: instance.name ?? instance.id,
+    async execute(command, { signal, output }) {
+      const session = await reach.session();
+      return await session.exec(command, {
+        signal,
+        onStdout: (chunk) => output(chunk, "stdout"),
+        onStderr: (chunk) => output(chunk, "stderr"),
+      });
+    },
+    openTunnel: (forward, signal) => openTunnelFor(context, launch, { forward, signal }),
+    upload: async (from, to, signal) => await (await reach.session()).upload(from, to, { signal }),
+    download: async (from, to, signal) => await (await reach.session()).download(from, to, { signal }),
+    async keep({ hours, why }) {
+      const { keepInstance } = await import("../rent/keep.ts");
+      const provider = await context.provider(launch.provider);
+      await keepInstance({ world: context.world, journal, provider, token: launch.token, hours, why });
+    },
+    async stop() {
+      const { stopInstance } = await import("../rent/stop.ts");
+      await reach.close();
+      await stopInstance({
+        world: context.world,
+        journal,
+        provider: await context.provider(launch.provider),
+        target: launch,
+        why: "the recipe is done with it",
+        onProgress: context.progress,
+      });
+    },
+  };
+  return instanceHandle(parts);
+}
+
+/** One connection, made when it is first needed and again after it was lost. */
+class Reach {
+  readonly #context: Context;
+  readonly #launch: Launch;
+  #open: Promise<Session> | undefined;
+
+  constructor(context: Context, launch: Launch) {
+    this.#context = context;
+    this.#launch = launch;
+  }
+
+  session(): Promise<Session> {
+    if (this.#open) return this.#open;
+    const opening = connectInstance(this.#context.world, this.#launch, this.#context.signal);
+    const forget = () => {
+      if (this.#open === opening) this.#open = undefined;
+    };
+    opening.then(({ closed }) => closed.then(forget), forget);
+    return this.#open = opening;
+  }
+
+  async close(): Promise<void> {
+    const session = await this.#open?.catch(() => undefined);
+    await session?.[Symbol.asyncDispose]();
+  }
+}
+
+async function openTunnelFor(
+  context: Context,
+  launch: Launch,
+  { forward, signal }: { forward: readonly string[]; signal: AbortSignal | undefined },
+): Promise<TunnelParts> {
+  const { parseForward, resolveForward } = await import("../ssh/forward.ts");
+  const { openTunnel } = await import("../ssh/tunnel.ts");
+  const { facts } = await context.provider(launch.provider);
+  const wanted = forward.map(parseForward);
+  const tunnel = await openTunnel({
+    world: context.world,
+    connect: (attempt) => connectInstance(context.world, launch, attempt),
+    forwards: wanted.map((each) => resolveForward(each, facts.services)),
+    signal,
+  });
+  const open = tunnel.status().forwards;
+  return {
+    forwards: open.map(({ localPort, remotePort }, index) => {
+      const to = wanted[index]?.to;
+      return { localPort, remote: to && "service" in to ? to.service : String(remotePort) };
+    }),
+    agentToken: (await context.journal()).agentToken(launch.token) ?? "",
+    close: () => tunnel.close(),
+  };
+}

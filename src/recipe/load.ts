@@ -1,0 +1,107 @@
+import { readFile, realpath, stat } from "node:fs/promises";
+import { extname, resolve } from "node:path";
+import { GpuError, systemCode, UsageError } from "../errors.ts";
+import { reasonOf } from "../files.ts";
+import type { World } from "../world.ts";
+import { isRecipe, type Recipe } from "./define.ts";
+import { codeFrame, placeName, shortPath } from "./frames.ts";
+
+/** A file to run, before anything in it has run. */
+export interface RecipeFile {
+  /** Absolute, links followed. */
+  readonly path: string;
+  /** As a person would type it. */
+  readonly name: string;
+  readonly source: string;
+  /** `script`: it exports nothing, importing it is all there is to run. */
+  readonly shape: "module" | "script";
+}
+
+const loaders: Readonly<Record<string, "ts" | "tsx" | "js" | "jsx">> = {
+  ".ts": "ts",
+  ".mts": "ts",
+  ".tsx": "tsx",
+  ".js": "js",
+  ".mjs": "js",
+  ".jsx": "jsx",
+};
+
+/** Finds and reads a recipe without running any of it. */
+export async function openRecipe(argument: string, world: Pick<World, "cwd">): Promise<RecipeFile> {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(argument)) {
+    throw new UsageError(`\`${argument}\` is a URL, and a recipe is a file on this computer`, { hint: "download it, read it, then run the file" });
+  }
+  const asked = resolve(world.cwd, argument);
+  const source = await readSource(asked, argument);
+  const loader = loaders[extname(asked)];
+  if (loader === undefined) {
+    throw new UsageError(`\`${argument}\` is not TypeScript or JavaScript`, { hint: `a recipe ends in ${Object.keys(loaders).join(", ")}` });
+  }
+  const path = await realpath(asked);
+  const name = shortPath(asked, world.cwd);
+  const exports = scanExports({ source, loader, path, cwd: world.cwd });
+  if (source.trim() === "") {
+    throw new GpuError(`\`${name}\` is empty`, { hint: "a recipe is `export default recipe({ … })`" });
+  }
+  if (exports.length > 0 && !exports.includes("default")) {
+    throw new GpuError(`\`${name}\` exports no recipe, only ${exports.map((word) => `\`${word}\``).join(", ")}`, {
+      hint: "`export default recipe({ … })` is what `gpu run` runs",
+    });
+  }
+  return { path, name, source, shape: exports.length === 0 ? "script" : "module" };
+}
+
+async function readSource(path: string, argument: string): Promise<string> {
+  try {
+    if ((await stat(path)).isDirectory()) {
+      throw new UsageError(`\`${argument}\` is a folder`, { hint: "`gpu run <file>` takes one file" });
+    }
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    if (systemCode(error) === "ENOENT") {
+      throw new UsageError(`there is no file \`${argument}\``, { hint: "`gpu recipe init` makes a folder for recipes" });
+    }
+    throw new GpuError(`cannot read \`${argument}\`: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+interface Scanned {
+  readonly source: string;
+  readonly loader: "ts" | "tsx" | "js" | "jsx";
+  readonly path: string;
+  readonly cwd: string;
+}
+
+function scanExports({ source, loader, path, cwd }: Scanned): string[] {
+  try {
+    return new Bun.Transpiler({ loader }).scan(source).exports;
+  } catch (error) {
+    const place = parsePlace(error, path);
+    if (place === undefined) throw new GpuError(`\`${shortPath(path, cwd)}\` does not parse`, { cause: error });
+    throw new GpuError(`${placeName(place, cwd)}: ${place.message}\n${codeFrame(place)}`, { hint: "it does not parse: nothing of it was run" });
+  }
+}
+
+/** The first mistake that Bun's parser names: a BuildMessage, or an AggregateError of several. */
+function parsePlace(error: unknown, file: string): { file: string; line: number; column: number; message: string } | undefined {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  if (!(first instanceof BuildMessage) || first.position === null) return undefined;
+  const { line, column } = first.position;
+  return { file, line, column, message: first.message };
+}
+
+export type Loaded =
+  | { readonly kind: "recipe"; readonly recipe: Recipe }
+  | { readonly kind: "function"; readonly call: (args: readonly string[]) => unknown }
+  | { readonly kind: "nothing" };
+
+/** Imports a file, which runs its top level, and says what its default export is. */
+export async function importRecipe({ path, name }: RecipeFile): Promise<Loaded> {
+  const module: unknown = await import(path);
+  const exported: unknown = typeof module === "object" && module !== null && "default" in module ? module.default : undefined;
+  if (isRecipe(exported)) return { kind: "recipe", recipe: exported };
+  if (typeof exported === "function") return { kind: "function", call: async (args) => await exported(args) };
+  if (exported === undefined) return { kind: "nothing" };
+  throw new GpuError(`the default export of \`${name}\` is not a recipe`, { hint: "`export default recipe({ … })`, or a function" });
+}

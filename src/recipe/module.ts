@@ -1,0 +1,39 @@
+// What `import { … } from "gpu"` gives to a recipe. `gpu.d.ts` is this file's types, rolled up.
+import type { Gpu } from "./api.ts";
+import { currentRun } from "./current.ts";
+
+export type * from "./api.ts";
+export { z } from "zod";
+export { CiError, GpuError, InterruptedError, LoginError, NotFoundError, UsageError } from "../errors.ts";
+export type { ErrorKind, GpuErrorOptions } from "../errors.ts";
+export type { Duration } from "../duration.ts";
+export type { CallOptions } from "../surface/child.ts";
+export { createProjectZip, listJobs, submitTestsAsync, submitTestsStreaming, waitForJob } from "./ci.ts";
+export type { CiJob, CiServerOptions, ProjectZip, SubmitOptions } from "./ci.ts";
+export { recipe } from "./define.ts";
+export type { Recipe, RecipeDefinition } from "./define.ts";
+export type { Forward, InstanceHandle, TunnelHandle, TunnelOptions } from "./handles.ts";
+export type { JobEvent, JobHandle } from "./job.ts";
+export { localShell as $ } from "./local-shell.ts";
+export { parallel, retry, sleep } from "./parallel.ts";
+export type { ParallelOptions, RetryOptions } from "./parallel.ts";
+export { ShellCommand, ShellError } from "./shell.ts";
+export type { Shell, ShellExit, ShellOutput } from "./shell.ts";
+export type { ShellValue } from "./quote.ts";
+
+/** Every command as a function, by its words: `gpu ci submit test` is `gpu.ci.submit.test({…})`. */
+export const gpu: Gpu = functionsOfTheRun();
+
+/** There is one module and there may be many runs: which one is found when a function is looked up. */
+function functionsOfTheRun(): Gpu {
+  const tree: unknown = new Proxy({}, {
+    get: (_, word) => typeof word === "string" ? currentRun().api[word] : undefined,
+    has: (_, word) => typeof word === "string" && word in currentRun().api,
+    ownKeys: () => Object.keys(currentRun().api),
+    getOwnPropertyDescriptor: (_, word) => typeof word === "string" && word in currentRun().api
+      ? { value: currentRun().api[word], enumerable: true, configurable: true }
+      : undefined,
+  });
+  // The one place where what the definitions compute at run time meets the types that are generated from them.
+  return tree as Gpu;
+}

@@ -1,0 +1,208 @@
+import { GpuError, UsageError } from "../errors.ts";
+import { type Duration, durationMs } from "../duration.ts";
+import { newRecord } from "./calls.ts";
+import { currentRun, findRun, inRun } from "./current.ts";
+import { quoteTemplate, type ShellValue } from "./quote.ts";
+
+/** How a command is carried out: by a shell here, or by one on an instance. */
+export type Executor = (command: string, options: ExecutorOptions) => Promise<ShellExit>;
+
+export interface ExecutorOptions {
+  /** When it fires, the command and all it started end before the promise settles. */
+  readonly signal: AbortSignal;
+  /** The output, as it comes. Awaiting it is backpressure. */
+  output(chunk: Uint8Array, stream: "stdout" | "stderr"): void | Promise<void>;
+}
+
+export interface ShellExit {
+  /** 128 and the signal's number where a signal ended it. */
+  readonly exitCode: number;
+}
+
+/** What a command printed, and its exit code. */
+export interface ShellOutput extends ShellExit {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command of a shell ended with a status that is not 0. */
+export class ShellError extends GpuError {
+  override name = "ShellError";
+  readonly output: ShellOutput;
+
+  constructor(command: string, output: ShellOutput) {
+    const last = output.stderr.trimEnd().split("\n").slice(-5).join("\n");
+    super(`\`${firstLine(command)}\` exited with ${output.exitCode}${last === "" ? "" : `:\n${last}`}`, {
+      hint: "`.nothrow()` behind a command returns its exit code instead",
+    });
+    this.output = output;
+  }
+}
+
+export type Shell = (strings: TemplateStringsArray, ...values: readonly ShellValue[]) => ShellCommand;
+
+/** A tag for templates that are commands of the shell behind `execute`. `name` is what the recipe calls it. */
+export function createShell(name: string, execute: Executor): Shell {
+  const shell: Shell = (strings, ...values) => ShellCommand.create({ name, callee: shell, command: quoteTemplate(strings, values), execute });
+  return shell;
+}
+
+interface Changes {
+  readonly isQuiet?: boolean;
+  readonly throws?: boolean;
+  readonly timeoutMs?: number;
+}
+
+/** A command that starts when it is awaited, or read with `text()`, `json()` or `lines()`. What it prints is shown unless it is read. */
+export class ShellCommand implements Promise<ShellOutput> {
+  readonly [Symbol.toStringTag] = "ShellCommand";
+  readonly #command: string;
+  readonly #execute: Executor;
+  readonly #observe: () => void;
+  readonly #settle: () => void;
+  readonly #changes: Changes;
+  #outcome: Promise<ShellOutput> | undefined;
+
+  private constructor(
+    parts: { command: string; execute: Executor; observe: () => void; settle: () => void },
+    changes: Changes = {},
+  ) {
+    this.#command = parts.command;
+    this.#execute = parts.execute;
+    this.#observe = parts.observe;
+    this.#settle = parts.settle;
+    this.#changes = changes;
+  }
+
+  /** A command that the run knows of from the line where it was written. */
+  static create(
+    { name, callee, command, execute }: { name: string; callee: (...args: never[]) => unknown; command: string; execute: Executor },
+  ): ShellCommand {
+    const record = newRecord(name, callee);
+    findRun()?.add(record);
+    return new ShellCommand({
+      command,
+      execute,
+      observe: () => (record.isObserved = true),
+      settle: () => (record.isSettled = true),
+    });
+  }
+
+  /** The same, and nothing of it is shown. */
+  quiet(): ShellCommand {
+    return this.#with({ isQuiet: true });
+  }
+
+  /** The same, and an exit code that is not 0 is returned instead of thrown. */
+  nothrow(): ShellCommand {
+    return this.#with({ throws: false });
+  }
+
+  /** The same, ended when it takes longer. */
+  timeout(duration: Duration): ShellCommand {
+    return this.#with({ timeoutMs: durationMs(duration) });
+  }
+
+  /** What it prints on stdout, without the last newline. */
+  async text(): Promise<string> {
+    const { stdout } = await this.quiet();
+    return stdout.replace(/\r?\n$/, "");
+  }
+
+  /** What it prints on stdout, read as JSON. Give it to a schema to know its type. */
+  async json(): Promise<unknown> {
+    const { stdout } = await this.quiet();
+    try {
+      return JSON.parse(stdout);
+    } catch (cause) {
+      throw new GpuError(`\`${firstLine(this.#command)}\` printed something that is not JSON`, { cause });
+    }
+  }
+
+  /** The lines it prints on stdout. */
+  async lines(): Promise<string[]> {
+    const text = await this.text();
+    return text === "" ? [] : text.split(/\r?\n/);
+  }
+
+  then<A = ShellOutput, B = never>(
+    onValue?: ((value: ShellOutput) => A | PromiseLike<A>) | null,
+    onError?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#start().then(onValue, onError);
+  }
+
+  catch<B = never>(onError?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<ShellOutput | B> {
+    return this.#start().catch(onError);
+  }
+
+  finally(onEnd?: (() => void) | null): Promise<ShellOutput> {
+    return this.#start().finally(onEnd);
+  }
+
+  #with(changes: Changes): ShellCommand {
+    const parts = { command: this.#command, execute: this.#execute, observe: this.#observe, settle: this.#settle };
+    return new ShellCommand(parts, { ...this.#changes, ...changes });
+  }
+
+  #start(): Promise<ShellOutput> {
+    this.#observe();
+    this.#outcome ??= this.#run().finally(this.#settle);
+    return this.#outcome;
+  }
+
+  async #run(): Promise<ShellOutput> {
+    const run = currentRun();
+    const { world, globals, signal } = run.context;
+    signal.throwIfAborted();
+    const { isQuiet = globals.quiet, throws = true, timeoutMs } = this.#changes;
+    const over = new AbortController();
+    const timedOut = new AbortController();
+    if (timeoutMs !== undefined) world.clock.sleep(timeoutMs, over.signal).then(() => timedOut.abort(), () => {});
+
+    const text = { stdout: new TextCollector(), stderr: new TextCollector() };
+    const shown = { stdout: globals.json ? world.terminal.stderr : world.terminal.stdout, stderr: world.terminal.stderr };
+    try {
+      const { exitCode } = await inRun(run, () =>
+        this.#execute(this.#command, {
+          signal: AbortSignal.any([signal, timedOut.signal]),
+          output(chunk, stream) {
+            text[stream].add(chunk);
+            return isQuiet ? undefined : shown[stream].write(chunk);
+          },
+        }));
+      signal.throwIfAborted();
+      if (timedOut.signal.aborted) throw new GpuError(`\`${firstLine(this.#command)}\` took longer than ${(timeoutMs ?? 0) / 1000} s`);
+      const output = { exitCode, stdout: text.stdout.end(), stderr: text.stderr.end() };
+      if (throws && exitCode !== 0) throw new ShellError(this.#command, output);
+      return output;
+    } finally {
+      over.abort();
+    }
+  }
+}
+
+/** Bytes to text; a character may be split over two chunks. */
+class TextCollector {
+  readonly #decoder = new TextDecoder();
+  readonly #parts: string[] = [];
+
+  add(chunk: Uint8Array): void {
+    this.#parts.push(this.#decoder.decode(chunk, { stream: true }));
+  }
+
+  end(): string {
+    return this.#parts.join("") + this.#decoder.decode();
+  }
+}
+
+function firstLine(command: string): string {
+  const [line = "", ...more] = command.trim().split("\n");
+  return more.length > 0 ? `${line} …` : line;
+}
+
+/** A command given as one string, as `box.exec("…")` takes it. */
+export function shellCommand(name: string, callee: (...args: never[]) => unknown, command: string, execute: Executor): ShellCommand {
+  if (command.trim() === "") throw new UsageError(`\`${name}\` was given no command`);
+  return ShellCommand.create({ name, callee, command, execute });
+}

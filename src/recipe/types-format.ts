@@ -1,0 +1,22 @@
+/** Text of the files by their path below the folder they are laid out in. */
+export type TypeFiles = Record<string, string>;
+
+/** `types.bin` begins with a line of this length, so that its key is known without unpacking the rest. */
+export const headerBytes = 64;
+
+export interface TypesHeader {
+  /** Version of `gpu`. */
+  readonly version: string;
+  /** Hash of all that the types were made from. */
+  readonly key: string;
+}
+
+export function writeHeader({ version, key }: TypesHeader): Uint8Array {
+  return new TextEncoder().encode(`${`gpu-types ${version} ${key}`.padEnd(headerBytes - 1)}\n`);
+}
+
+export function readHeader(bytes: Uint8Array): TypesHeader {
+  const [word, version = "", key = ""] = new TextDecoder().decode(bytes.subarray(0, headerBytes)).trim().split(" ");
+  if (word !== "gpu-types" || !/^[0-9a-f]{16}$/.test(key)) throw new TypeError("the types in this executable are damaged");
+  return { version, key };
+}

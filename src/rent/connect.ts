@@ -1,0 +1,36 @@
+import { GpuError } from "../errors.ts";
+import type { Session } from "../ssh/session.ts";
+import type { SshAddress } from "../provider/provider.ts";
+import type { World } from "../world.ts";
+import { clientKey } from "./key.ts";
+import type { Launch } from "./rows.ts";
+
+type Reaching = Pick<World, "clock" | "dial" | "folders" | "random">;
+
+/** Where a launched machine's SSH server is. */
+export function addressOf(launch: Launch): SshAddress {
+  const { host, port, user } = launch;
+  if (host !== null && port !== null && user !== null) return { host, port, user };
+  throw new GpuError(`\`${launch.instanceId ?? launch.token}\` has no address yet`, {
+    hint: "`gpu wait` waits until SSH answers",
+  });
+}
+
+/** Logs in on a machine that this computer launched, with the host key it was launched with. */
+export function connectInstance(world: Reaching, launch: Launch, signal?: AbortSignal): Promise<Session> {
+  return connectAt(world, { address: addressOf(launch), hostKey: launch.hostPublicKey, signal });
+}
+
+interface At {
+  readonly address: SshAddress;
+  readonly hostKey: string;
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+}
+
+/** Logs in at an address, and believes only this host key. */
+export async function connectAt(world: Reaching, at: At): Promise<Session> {
+  const { connect } = await import("../ssh/session.ts");
+  const { privateKey } = await clientKey(world);
+  return await connect({ world, privateKey, ...at });
+}

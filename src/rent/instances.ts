@@ -1,0 +1,163 @@
+import { z } from "zod";
+import type { Provider, ProviderInstance } from "../provider/provider.ts";
+import type { World } from "../world.ts";
+import type { Journal } from "./journal.ts";
+import { costSoFar } from "./lease.ts";
+import { settleIfGone } from "./reconcile.ts";
+import { carriesToken, isLive, mayBeUnlisted } from "./renting.ts";
+import type { Launch } from "./rows.ts";
+
+/** A rented machine, as commands and recipes see it. */
+export const Instance = z.object({
+  id: z.string().describe("the provider's id; the launch token as long as that is not known"),
+  name: z.string().nullable().describe("the name it was given, null when it has none"),
+  provider: z.string().describe("where it is rented"),
+  type: z.string().describe("instance type"),
+  region: z.string().describe("region"),
+  state: z.enum(["booting", "running", "stopping", "stopped", "unhealthy", "unknown"])
+    .describe("unknown: the provider could not be asked, or has not answered its launch"),
+  address: z.object({
+    host: z.string().describe("host name or IP address"),
+    port: z.number().int().describe("port of its SSH server"),
+    user: z.string().describe("user that logs in"),
+  }).nullable().describe("where SSH answers, null before it has an address"),
+  pricePerHour: z.number().describe("US dollars an hour"),
+  costDollars: z.number().nullable().describe("US dollars until now, null when its launch is not known here"),
+  launchedAt: z.iso.datetime().nullable().describe("when it was launched"),
+  readyAt: z.iso.datetime().nullable().describe("when SSH answered first"),
+  leaseEndsAt: z.iso.datetime().nullable().describe("when it is stopped"),
+  leaseMinutesLeft: z.number().int().nullable().describe("whole minutes until then, 0 when the lease is over"),
+  owner: z.enum(["run", "lease", "unknown"])
+    .describe("run: ends with its run; lease: ends with its lease; unknown: not launched from this computer"),
+  run: z.string().nullable().describe("id of the run that launched it"),
+  token: z.string().nullable().describe("launch token, in the machine's name at the provider"),
+});
+export type Instance = z.output<typeof Instance>;
+
+export interface ListOptions {
+  readonly world: Pick<World, "clock">;
+  readonly journal: Journal;
+  readonly providers: readonly Provider[];
+  readonly signal?: AbortSignal;
+  /** A provider that cannot be asked hides no machine of the others; what the journal knows of it is `unknown`. */
+  readonly onProblem?: (problem: { readonly provider: string; readonly error: unknown }) => void;
+}
+
+/** What is rented now: what the providers list, joined with what the journal knows. Oldest first, strangers last. */
+export async function listInstances(options: ListOptions): Promise<Instance[]> {
+  const { world, journal, providers, signal, onProblem } = options;
+  // The clouds first, then the journal: a machine in these lists has its row already.
+  const lists = new Map(
+    await Promise.all(providers.map(async (provider) => {
+      const listed = await provider.list(signal).catch((error: unknown) => {
+        signal?.throwIfAborted();
+        onProblem?.({ provider: provider.name, error });
+        return undefined;
+      });
+      return [provider.name, { provider, listed }] as const;
+    })),
+  );
+  const now = world.clock.now();
+  const taken = new Set<ProviderInstance>();
+  const known: Instance[] = [];
+  for (const launch of journal.launches({ open: true })) {
+    const { provider, listed } = lists.get(launch.provider) ?? {};
+    const seen = listed?.find((instance) => instance.id === launch.instanceId || carriesToken(instance, launch.token));
+    if (seen !== undefined) taken.add(seen);
+    if (provider !== undefined && listed !== undefined && isMissing({ provider, launch, seen, now })) {
+      if (await settleIfGone({ journal, provider, launch, signal }).catch(() => false)) continue;
+    }
+    known.push(instanceOf({ launch, seen, isListed: listed !== undefined, now }));
+  }
+  const strangers = [...lists].flatMap(([name, { listed }]) =>
+    (listed ?? []).filter((instance) => isLive(instance) && !taken.has(instance)).map((instance) =>
+      stranger(name, instance)
+    )
+  );
+  return [...known, ...strangers];
+}
+
+/** A launch of the journal as an instance; `seen` is what its provider shows, when it was asked. */
+export function instanceOf(
+  { launch, seen, isListed = true, now }: { launch: Launch; seen?: ProviderInstance; isListed?: boolean; now: number },
+): Instance {
+  const address = seen?.ssh ?? addressOf(launch);
+  return {
+    id: launch.instanceId ?? seen?.id ?? launch.token,
+    name: launch.name,
+    provider: launch.provider,
+    type: launch.type,
+    region: launch.region,
+    state: stateOf({ launch, seen, isListed }),
+    address: address === undefined
+      ? null
+      : { host: plain(address.host), port: address.port, user: plain(address.user) },
+    pricePerHour: launch.pricePerHour,
+    costDollars: costSoFar(launch, now),
+    launchedAt: isoOf(launch.launchedAt),
+    readyAt: isoOf(launch.readyAt),
+    leaseEndsAt: isoOf(launch.leaseEndsAt),
+    leaseMinutesLeft: Math.max(0, Math.floor((launch.leaseEndsAt - now) / 60_000)),
+    owner: launch.owner,
+    run: launch.run,
+    token: launch.token,
+  };
+}
+
+/** A machine that the journal does not know: launched elsewhere, by somebody else, or from a journal that is lost. */
+function stranger(provider: string, instance: ProviderInstance): Instance {
+  const { ssh } = instance;
+  return {
+    id: plain(instance.id),
+    name: instance.name === "" ? null : plain(instance.name),
+    provider,
+    type: plain(instance.type),
+    region: plain(instance.region),
+    state: instance.state,
+    address: ssh === undefined ? null : { host: plain(ssh.host), port: ssh.port, user: plain(ssh.user) },
+    pricePerHour: instance.pricePerHour,
+    costDollars: null,
+    launchedAt: null,
+    readyAt: null,
+    leaseEndsAt: null,
+    leaseMinutesLeft: null,
+    owner: "unknown",
+    run: null,
+    token: instance.token === undefined ? null : plain(instance.token),
+  };
+}
+
+function isMissing(
+  { provider, launch, seen, now }: {
+    provider: Provider;
+    launch: Launch;
+    seen: ProviderInstance | undefined;
+    now: number;
+  },
+): boolean {
+  if (launch.state !== "LAUNCHED" || (seen !== undefined && isLive(seen))) return false;
+  return !mayBeUnlisted(launch, { now, settleMs: provider.facts.settleMs });
+}
+
+function stateOf(
+  { launch, seen, isListed }: { launch: Launch; seen: ProviderInstance | undefined; isListed: boolean },
+): Instance["state"] {
+  if (launch.state === "STOPPED" || launch.state === "ABSENT") return "stopped";
+  if (launch.state === "STOPPING") return "stopping";
+  if (seen !== undefined) return seen.state;
+  // A launched machine that is not listed yet boots; for one that was only asked for nobody knows.
+  return isListed && launch.state === "LAUNCHED" ? "booting" : "unknown";
+}
+
+function addressOf({ host, port, user }: Launch): { host: string; port: number; user: string } | undefined {
+  return host === null || port === null || user === null ? undefined : { host, port, user };
+}
+
+function isoOf(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
+}
+
+/** What a listing says goes to terminals: nothing in it may steer one. */
+function plain(text: string): string {
+  return text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "?");
+}

@@ -1,0 +1,189 @@
+import { GpuError, LoginError, UsageError } from "../errors.ts";
+import { LaunchRefused, type LaunchRequest, type Provider } from "../provider/provider.ts";
+import { generateKeyPair } from "../ssh/keys.ts";
+import type { World } from "../world.ts";
+import { checkBudget, leaseEnd } from "./lease.ts";
+import { clientKey } from "./key.ts";
+import { chooseOffer } from "./offer.ts";
+import { giveBack } from "./giveback.ts";
+import { carriesToken, isLive, type Renting } from "./renting.ts";
+import type { Launch } from "./rows.ts";
+
+export interface LaunchOptions extends Renting {
+  readonly world: Pick<World, "clock" | "folders" | "random">;
+  /** The run that owns the machine until a lease takes over. */
+  readonly run: string;
+  readonly account?: string;
+  readonly profile?: string;
+  readonly request: RentRequest;
+}
+
+export interface RentRequest {
+  /** The cheapest that is free when left out. */
+  readonly type?: string;
+  readonly region?: string;
+  readonly hours: number;
+  /** A name that a person gives it. */
+  readonly name?: string;
+  readonly fakeGpu?: string;
+  /** Refuses, before anything is written or sent, what could cost more. */
+  readonly budgetDollars?: number;
+}
+
+/**
+ * Rents one machine and returns once its id is on the disk; it may still boot. The request is sent once: where its
+ * answer is lost the machine is looked up by its token. When this throws, what was rented is given back, or the journal
+ * says that it is to be.
+ */
+export async function launchInstance(options: LaunchOptions): Promise<Launch> {
+  const { world, journal, provider, signal } = options;
+  if (journal.problem !== undefined) throw journal.problem;
+  const { request, row } = await prepare(options);
+  signal?.throwIfAborted();
+  const { token } = journal.intend(row);
+  if (journal.markSent(token) === undefined) throw stoppedMeanwhile(request.name);
+  try {
+    const id = await send(options, request) ?? await lookUp(options, request);
+    const launch = journal.markLaunched(token, id);
+    if (launch?.state !== "LAUNCHED") throw stoppedMeanwhile(id);
+    signal?.throwIfAborted();
+    return launch;
+  } catch (error) {
+    if (error instanceof NothingMade) {
+      journal.markAbsent(token, error.message);
+      throw error.reason;
+    }
+    throw await giveBack({ world, journal, provider, token, onProgress: options.onProgress }, error);
+  }
+}
+
+async function prepare(options: LaunchOptions) {
+  const { world, provider, run, request: wish, signal } = options;
+  checkWish(wish);
+  const { offer, region } = chooseOffer(await provider.offers(signal), wish);
+  const { type, pricePerHour } = offer;
+  const { hours, name, fakeGpu, budgetDollars } = wish;
+  if (budgetDollars !== undefined) checkBudget({ type, pricePerHour, hours, budgetDollars });
+  const token = hex(world, 10);
+  const request: LaunchRequest = {
+    token,
+    name: machineName({ name, token, nameMax: provider.facts.nameMax }),
+    type,
+    region,
+    authorizedKey: (await clientKey(world)).publicKey,
+    hostKey: generateKeyPair("gpu"),
+    agentToken: hex(world, 32),
+    leaseEndsAt: leaseEnd({ now: world.clock.now(), hours }),
+    fakeGpu,
+  };
+  const row = {
+    token,
+    run,
+    provider: provider.name,
+    account: options.account,
+    profile: options.profile,
+    request: { name: request.name, type, region, hours, fakeGpu },
+    name,
+    type,
+    region,
+    pricePerHour,
+    leaseEndsAt: request.leaseEndsAt,
+    hostPublicKey: request.hostKey.publicKey,
+    agentToken: request.agentToken,
+  };
+  return { request, row };
+}
+
+/** How long an answer that is on its way is waited for after an interrupt: knowing the id is worth more than haste. */
+const answerGraceMs = 10_000;
+
+/** Asks once. `undefined`: no answer, so whether there is a machine is not known. */
+async function send({ world, provider, signal }: LaunchOptions, request: LaunchRequest): Promise<string | undefined> {
+  const answered = new AbortController();
+  const tooLate = new AbortController();
+  const afterInterrupt = () => {
+    world.clock.sleep(answerGraceMs, answered.signal).then(() => tooLate.abort(signal?.reason), () => {});
+  };
+  signal?.addEventListener("abort", afterInterrupt, { once: true });
+  try {
+    return (await provider.launch(request, tooLate.signal)).id;
+  } catch (error) {
+    if (error instanceof LaunchRefused) throw new NothingMade(refusal(provider, error));
+    return undefined;
+  } finally {
+    signal?.removeEventListener("abort", afterInterrupt);
+    answered.abort();
+  }
+}
+
+/** Finds the machine of a launch whose answer was lost, for as long as it may stay out of the list. */
+async function lookUp(options: LaunchOptions, { token, name }: LaunchRequest): Promise<string> {
+  const { world, journal, provider, signal, onProgress } = options;
+  const lostAt = world.clock.now();
+  for (;;) {
+    onProgress?.(`no answer to the launch; looking for \`${name}\``);
+    if (journal.launch(token)?.state !== "SENT") throw stoppedMeanwhile(options.request.name);
+    const isSettled = world.clock.now() - lostAt > provider.facts.settleMs;
+    try {
+      const found = (await provider.list(signal)).find((instance) => carriesToken(instance, token));
+      if (found !== undefined && isLive(found)) return found.id;
+      if (isSettled) break;
+    } catch (error) {
+      // Not seeing the list is not the same as not being on it.
+      if (isSettled || signal?.aborted) throw error;
+    }
+    await world.clock.sleep(provider.facts.pollMs, signal);
+  }
+  throw new NothingMade(
+    new GpuError(`${provider.name} did not answer the launch, and no instance appeared`, {
+      hint: "nothing is rented; try again",
+    }),
+  );
+}
+
+/** It is certain that no machine was made; `reason` is what the person is told. */
+class NothingMade extends Error {
+  override name = "NothingMade";
+  readonly reason: GpuError;
+
+  constructor(reason: GpuError) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
+function refusal(provider: Provider, refused: LaunchRefused): GpuError {
+  const hint = refused.hint;
+  const message = `${provider.name} refused the launch: ${refused.message}`;
+  if (refused.reason === "login") return new LoginError(message, { hint, cause: refused });
+  if (refused.reason === "capacity") {
+    return new GpuError(message, { hint: hint ?? "`gpu available` lists what is free", cause: refused });
+  }
+  return new GpuError(message, { hint, cause: refused });
+}
+
+function stoppedMeanwhile(name: string | undefined): GpuError {
+  return new GpuError(`${name === undefined ? "the instance" : `\`${name}\``} was stopped while it was being launched`);
+}
+
+function checkWish({ hours, name }: RentRequest): void {
+  if (!Number.isFinite(hours) || hours <= 0) {
+    throw new UsageError(`a lease of \`${hours}\` hours is not possible`, { hint: "`--hours` takes a number above 0" });
+  }
+  if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/.test(name)) {
+    throw new UsageError(`\`${name}\` cannot be the name of an instance`, {
+      hint: "up to 40 letters, digits, `-`, `_` and `.`, with a letter or digit first",
+    });
+  }
+}
+
+/** What the provider knows it by: what the person said, as far as there is room, and the token in full. */
+function machineName({ name, token, nameMax }: { name: string | undefined; token: string; nameMax: number }): string {
+  const room = Math.max(0, nameMax - token.length - 1);
+  const said = (name ?? "gpu").slice(0, room).replace(/[._-]+$/, "");
+  return said === "" ? token : `${said}-${token}`;
+}
+
+function hex(world: Pick<World, "random">, byteCount: number): string {
+  return Buffer.from(world.random(byteCount)).toString("hex");
+}

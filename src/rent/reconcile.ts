@@ -1,0 +1,142 @@
+import { messageOf } from "../errors.ts";
+import type { Provider, ProviderInstance } from "../provider/provider.ts";
+import type { Journal } from "./journal.ts";
+import { isLeaseOver } from "./lease.ts";
+import { carriesToken, isLive, mayBeUnlisted, type Renting } from "./renting.ts";
+import { isOpen, type Launch } from "./rows.ts";
+import { stopInstance } from "./stop.ts";
+
+export interface ReconcileOptions extends Omit<Renting, "provider"> {
+  /** Throws where it is not configured any more. */
+  provider(name: string): Promise<Provider>;
+  isRunAlive(run: string): boolean;
+  /** How long to wait for each machine to be gone; what takes longer is left to the next time. */
+  readonly patienceMs?: number;
+}
+
+/** What was found and done, as launch tokens. */
+export interface ReconcileReport {
+  readonly stopped: string[];
+  /** Asked to stop, or to be looked for again: the next time goes on. */
+  readonly stopping: string[];
+  /** Had ended without us. */
+  readonly gone: string[];
+  readonly problems: { readonly provider: string; readonly error: unknown }[];
+}
+
+/** How long the machine of a launch that seemed to have made none is still looked for. */
+const sweepMs = 24 * 3_600_000;
+
+/** Stops every machine whose run is dead or whose lease is over, and settles the journal with what the clouds say. */
+export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
+  const { journal } = options;
+  const report: ReconcileReport = { stopped: [], stopping: [], gone: [], problems: [] };
+  // Only which providers to ask is taken from this first look: where all is well no cloud is asked anything.
+  const names = new Set(launchesToSettle(options).map((launch) => launch.provider));
+  await Promise.all([...names].map(async (name) => {
+    try {
+      await reconcileProvider(options, await options.provider(name), report);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      report.problems.push({ provider: name, error });
+    }
+  }));
+  for (const run of journal.runs({ open: true })) {
+    if (!options.isRunAlive(run.id)) journal.endRun({ id: run.id, exitCode: undefined });
+  }
+  return report;
+}
+
+/** What is to become of one launch. `gone`: to be confirmed, then settled. */
+export type Verdict = "leave" | "stop" | "gone";
+
+/** The rule, without the doing. `listed` must be older than the row: else a newborn is taken for a leak. */
+export function judge(
+  launch: Launch,
+  { listed, now, settleMs, isRunAlive }: {
+    listed: readonly ProviderInstance[];
+    now: number;
+    settleMs: number;
+    isRunAlive(run: string): boolean;
+  },
+): { verdict: Verdict; why: string } {
+  const live = listed.filter(isLive);
+  const isListed = live.some((instance) => instance.id === launch.instanceId || carriesToken(instance, launch.token));
+  if (!isOpen(launch)) {
+    // Ids may come again, a token never does.
+    const isBack = live.some((instance) => instance.state !== "stopping" && carriesToken(instance, launch.token));
+    return isBack ? { verdict: "stop", why: "it appeared after it was given up" } : { verdict: "leave", why: "" };
+  }
+  if (launch.state === "STOPPING") return { verdict: "stop", why: launch.endWhy ?? "its stop was not finished" };
+  if (isLeaseOver(launch, now)) return { verdict: "stop", why: "its lease is over" };
+  if (launch.owner === "run" && !isRunAlive(launch.run)) return { verdict: "stop", why: "its run died" };
+  const isMissing = launch.state === "LAUNCHED" && !isListed && !mayBeUnlisted(launch, { now, settleMs });
+  return isMissing ? { verdict: "gone", why: "it ended without us" } : { verdict: "leave", why: "" };
+}
+
+async function reconcileProvider(
+  options: ReconcileOptions,
+  provider: Provider,
+  report: ReconcileReport,
+): Promise<void> {
+  const { world, journal, signal, isRunAlive } = options;
+  const listed = await provider.list(signal);
+  const now = world.clock.now();
+  const rows = launchesOf(journal, provider.name, now);
+  await Promise.all(rows.map(async (launch) => {
+    const { verdict, why } = judge(launch, { listed, now, settleMs: provider.facts.settleMs, isRunAlive });
+    try {
+      if (verdict === "stop") await finish(options, provider, { launch, why, listed, report });
+      if (verdict === "gone" && await settleIfGone({ journal, provider, launch, signal })) {
+        report.gone.push(launch.token);
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      report.problems.push({ provider: provider.name, error });
+      journal.note({ token: launch.token, run: launch.run, kind: "problem", text: messageOf(error) });
+    }
+  }));
+}
+
+async function finish(
+  options: ReconcileOptions,
+  provider: Provider,
+  { launch, why, listed, report }: {
+    launch: Launch;
+    why: string;
+    listed: readonly ProviderInstance[];
+    report: ReconcileReport;
+  },
+): Promise<void> {
+  const { token } = launch;
+  const returned = isOpen(launch) ? undefined : listed.find((instance) => carriesToken(instance, token));
+  if (returned !== undefined) options.journal.markStopping(token, why, returned.id);
+  const patienceMs = options.patienceMs ?? 5_000;
+  const outcome = await stopInstance({ ...options, provider, target: { token }, why, patienceMs });
+  report[outcome].push(token);
+}
+
+/** A machine that is not listed is asked for by its id before it is written off: a list can be short for a moment. */
+export async function settleIfGone(
+  { journal, provider, launch, signal }: Pick<Renting, "journal" | "provider" | "signal"> & { launch: Launch },
+): Promise<boolean> {
+  if (launch.instanceId === null) return false;
+  const found = await provider.get(launch.instanceId, signal);
+  if (found !== undefined && isLive(found)) return false;
+  return journal.markStopped(launch.token, "it ended without us") !== undefined;
+}
+
+/** What needs a provider to be asked: open launches that nobody owns any more, and those given up a short time ago. */
+function launchesToSettle({ journal, world, isRunAlive }: ReconcileOptions): Launch[] {
+  const now = world.clock.now();
+  const rule = { listed: [], now, settleMs: Infinity, isRunAlive };
+  const orphans = journal.launches({ open: true }).filter((launch) => judge(launch, rule).verdict === "stop");
+  const givenUp = journal.launches({ endedSince: now - sweepMs })
+    .filter((launch) => launch.state === "ABSENT" && launch.sentAt !== null);
+  return [...orphans, ...givenUp];
+}
+
+function launchesOf(journal: Journal, provider: string, now: number): Launch[] {
+  const ended = journal.launches({ provider, endedSince: now - sweepMs }).filter((launch) => launch.sentAt !== null);
+  return [...journal.launches({ provider, open: true }), ...ended];
+}

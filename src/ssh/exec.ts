@@ -1,0 +1,251 @@
+import type { Readable } from "node:stream";
+import type { Client, ClientChannel } from "ssh2";
+import { UsageError } from "../errors.ts";
+import type { SshAddress } from "../provider/provider.ts";
+import type { Clock } from "../world.ts";
+import type { ChannelGate } from "./channels.ts";
+import { addressText, SshError } from "./failure.ts";
+import { sendSignal, sendWindowSize } from "./internals.ts";
+import { createMark, killMarked, marking } from "./mark.ts";
+import { quoteWord } from "./quote.ts";
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface ExecOptions {
+  /** What the command reads; nothing (end of file at once) when left out. */
+  readonly stdin?: AsyncIterable<Uint8Array> | Uint8Array | string;
+  /** Travels ahead of stdin, so it is in no list of processes; with a `pty` it is part of the remote command line. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly pty?: TerminalSize & { readonly term: string };
+  /** Nothing more is read, here and on the remote, before the returned promise is resolved. */
+  readonly onStdout?: (chunk: Uint8Array) => void | Promise<void>;
+  readonly onStderr?: (chunk: Uint8Array) => void | Promise<void>;
+  /** Says when the terminal has another size. */
+  readonly onResize?: (listener: (size: TerminalSize) => void) => Disposable;
+  /** Sends TERM to the command; what does not end by that within `graceMs` (2 s) is left behind. */
+  readonly signal?: AbortSignal;
+  readonly graceMs?: number;
+}
+
+export interface ExecResult {
+  /** 128 + its number when it was ended by a signal, as a shell would say. */
+  readonly exitCode: number;
+  readonly signal?: string;
+}
+
+/** Puts a question to the server; rejects with the reason when the session is lost meanwhile. */
+export type Ask = <T>(start: (done: (value: T) => void, fail: (error: Error) => void) => void) => Promise<T>;
+
+interface Connection {
+  readonly client: Client;
+  readonly address: SshAddress;
+  readonly clock: Clock;
+  readonly gate: ChannelGate;
+  watch(channel: object, cut: (error: Error) => void): () => void;
+  ask: Ask;
+}
+
+interface Running {
+  readonly channel: ClientChannel;
+  readonly exit: { code?: number; signal?: string };
+  readonly closed: Promise<void>;
+  /** Rejects when the session is lost before the end of the output. */
+  readonly cut: Promise<never>;
+}
+
+/** Runs one command over a connection. */
+export async function execute(connection: Connection, command: string, options: ExecOptions): Promise<ExecResult> {
+  const { address } = connection;
+  const { signal, graceMs = 2000 } = options;
+  signal?.throwIfAborted();
+  const ahead = environmentAhead(options);
+  // A terminal that is closed ends its command by itself.
+  const mark = options.pty ? undefined : createMark();
+  const text = (mark ? marking(mark) : "") + (options.pty ? ahead.exports : ahead.reader) + command;
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const onAbort = () => aborted.reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const starting = start(connection, text, options);
+  try {
+    await Promise.race([starting, aborted.promise]);
+  } catch (error) {
+    signal?.removeEventListener("abort", onAbort);
+    // It may still start, behind others that wait for a channel.
+    starting.then((running) => stop(connection, running, { mark, graceMs }), () => {});
+    throw error;
+  }
+  const running = await starting;
+  const { channel } = running;
+  using _resize = options.onResize?.((size) => sendWindowSize(channel, size));
+  try {
+    const output = drain([
+      { stream: channel, sink: options.onStdout },
+      { stream: channel.stderr, sink: options.onStderr },
+    ]);
+    const input = feed(channel, running.closed, options.pty ? "" : ahead.values, options.stdin);
+    // Stdin may never end by itself, and need not: the command's end is the end.
+    const all = Promise.all([output, running.closed, Promise.race([input, running.closed])]);
+    await Promise.race([all, running.cut, aborted.promise]);
+    return resultOf(running, address);
+  } catch (error) {
+    await stop(connection, running, { mark, graceMs });
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function start({ client, gate, watch, ask }: Connection, command: string, { pty }: ExecOptions): Promise<Running> {
+  const terminal = pty && { term: pty.term, cols: pty.columns, rows: pty.rows };
+  const attempt = () =>
+    ask<Running>((done, fail) =>
+      client.exec(command, terminal ? { pty: terminal } : {}, (error, channel) => {
+        if (error) return fail(error);
+        // Listeners go on here, at once: the exit status may be in the packet behind this answer.
+        done(follow(channel, watch));
+      })
+    );
+  return gate.open(attempt, ({ channel }) => channel);
+}
+
+function follow(channel: ClientChannel, watch: Connection["watch"]): Running {
+  const exit: Running["exit"] = {};
+  const closed = Promise.withResolvers<void>();
+  const cut = Promise.withResolvers<never>();
+  cut.promise.catch(() => {});
+  const forget = watch(channel, cut.reject);
+  channel.on("exit", (code: number | null, signal?: string) => {
+    if (code !== null) exit.code = code;
+    if (signal) exit.signal = signal;
+  });
+  channel.on("error", cut.reject);
+  channel.once("close", () => {
+    forget();
+    closed.resolve();
+  });
+  return { channel, exit, closed: closed.promise, cut: cut.promise };
+}
+
+/** Reads both streams in one loop, so that a sink that takes its time holds back both, and the remote with them. */
+async function drain(
+  sources: { stream: Readable; sink?: (chunk: Uint8Array) => void | Promise<void> }[],
+): Promise<void> {
+  const open = new Set(sources);
+  let wake = () => {};
+  for (const source of sources) {
+    source.stream.on("readable", () => wake());
+    source.stream.once("end", () => {
+      open.delete(source);
+      wake();
+    });
+  }
+  while (open.size > 0) {
+    let isIdle = true;
+    for (const { stream, sink } of open) {
+      const chunk: Uint8Array | null = stream.read();
+      if (chunk === null) continue;
+      isIdle = false;
+      await sink?.(chunk);
+    }
+    if (isIdle && open.size > 0) await new Promise<void>((resolve) => wake = resolve);
+  }
+}
+
+/** Writes stdin until it ends or the channel does: ssh2 never answers a write to a channel that is closed. */
+async function feed(
+  channel: ClientChannel,
+  closed: Promise<void>,
+  ahead: string,
+  stdin: ExecOptions["stdin"],
+): Promise<void> {
+  let isClosed = false;
+  closed.then(() => isClosed = true);
+  const write = (chunk: Uint8Array | string) =>
+    Promise.race([new Promise<void>((resolve) => channel.write(chunk, () => resolve())), closed]);
+  if (ahead) await write(ahead);
+  if (typeof stdin === "string" || stdin instanceof Uint8Array) await write(stdin);
+  else if (stdin) {
+    for await (const chunk of stdin) {
+      if (isClosed) return;
+      await write(chunk);
+    }
+  }
+  if (!isClosed) channel.end();
+}
+
+/** Asks the command to end, gives it a moment, and closes the channel. */
+async function stop(
+  connection: Connection,
+  running: Running,
+  { mark, graceMs }: { mark?: string; graceMs: number },
+): Promise<void> {
+  const { channel, closed, cut } = running;
+  let isOver = false;
+  const over = Promise.race([closed, cut.catch(() => {})]).then(() => void (isOver = true));
+  const wait = async (ms: number) => {
+    const waiting = new AbortController();
+    await Promise.race([over, connection.clock.sleep(ms, waiting.signal).catch(() => {})]);
+    waiting.abort();
+  };
+  const kill = async (name: "TERM" | "KILL") => {
+    if (mark) {
+      await start(connection, killMarked(mark, name), {}).then(({ channel }) => channel.resume().end(), () => {});
+    }
+  };
+  channel.resume();
+  channel.stderr.resume();
+  sendSignal(channel, "TERM");
+  await wait(Math.min(signalMs, graceMs));
+  if (!isOver) {
+    await Promise.race([kill("TERM"), over, wait(graceMs)]);
+    await wait(graceMs);
+  }
+  if (!isOver) {
+    sendSignal(channel, "KILL");
+    await Promise.race([kill("KILL"), over, wait(graceMs)]);
+  }
+  channel.close();
+}
+
+// A server that passes signals on does it at once; one that does not, never says so.
+const signalMs = 150;
+
+function resultOf({ exit }: Running, address: SshAddress): ExecResult {
+  if (exit.signal) return { exitCode: 128 + (signalNumbers[exit.signal] ?? 0), signal: exit.signal };
+  if (exit.code !== undefined) return { exitCode: exit.code };
+  throw new SshError(`the command on \`${addressText(address)}\` ended without an exit status`, { reason: "lost" });
+}
+
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGILL: 4,
+  SIGABRT: 6,
+  SIGFPE: 8,
+  SIGKILL: 9,
+  SIGUSR1: 10,
+  SIGSEGV: 11,
+  SIGUSR2: 12,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+};
+
+/** The environment as shell text, and the command that reads that text from the start of stdin. */
+function environmentAhead({ environment = {} }: ExecOptions): { values: string; reader: string; exports: string } {
+  const entries = Object.entries(environment);
+  if (entries.length === 0) return { values: "", reader: "", exports: "" };
+  for (const [name, value] of entries) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+      throw new UsageError(`\`${name}\` is not a name for an environment variable`);
+    }
+    if (value.includes("\0")) throw new UsageError(`the environment variable \`${name}\` holds a zero byte`);
+  }
+  const exports = `export ${entries.map(([name, value]) => `${name}=${quoteWord(value)}`).join(" ")}; `;
+  return { values: exports, reader: `eval "$(head -c ${Buffer.byteLength(exports)})"; `, exports };
+}

@@ -1,0 +1,74 @@
+import { GpuError, type GpuErrorOptions, messageOf, systemCode } from "../errors.ts";
+import type { SshAddress } from "../provider/provider.ts";
+import { quoteWord } from "./quote.ts";
+
+/** Why there is no session. `unreachable`, `refused`, `timeout` and `closed` may pass by themselves while a machine boots. */
+export type SshFailure =
+  | "unreachable"
+  | "refused"
+  | "timeout"
+  | "closed"
+  | "login"
+  | "host-key"
+  | "algorithms"
+  | "lost"
+  | "channel";
+
+/** An SSH session could not be opened, or ended before its work did. */
+export class SshError extends GpuError {
+  override name = "SshError";
+  readonly reason: SshFailure;
+
+  constructor(message: string, { reason, ...options }: GpuErrorOptions & { reason: SshFailure }) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
+
+/** `user@host:port`, as a person would say it. */
+export function addressText({ host, port, user }: SshAddress): string {
+  return `${user}@${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Says what went wrong while a session was being opened. */
+export function connectFailure(error: unknown, address: SshAddress): SshError {
+  if (error instanceof SshError) return error;
+  const at = `\`${addressText(address)}\``;
+  const text = messageOf(error);
+  const failure = (reason: SshFailure, message: string, hint?: string) =>
+    new SshError(message, { reason, hint, cause: error });
+  switch (systemCode(error)) {
+    case "ECONNREFUSED":
+      return failure("refused", `nothing answers SSH at ${at}: the connection is refused`);
+    case "ETIMEDOUT":
+      return failure("timeout", `${at} does not answer`);
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+    case "EHOSTDOWN":
+      return failure("unreachable", `${at} cannot be reached: ${text}`);
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EAI_NONAME":
+      return failure("unreachable", `the name \`${address.host}\` is not known`);
+  }
+  if (/no matching/i.test(text)) {
+    const what = text.replace(/^Handshake failed: /, "").replace("C->S ", "").replace("S->C ", "");
+    const byHand = `ssh -p ${address.port} ${quoteWord(`${address.user}@${address.host}`)}`;
+    return failure(
+      "algorithms",
+      `no common algorithm with the SSH server at ${at}: ${what}`,
+      `\`${byHand}\` may know more of them`,
+    );
+  }
+  if (/authentication methods failed/i.test(text)) {
+    return failure("login", `the login as ${at} is refused: the key is not accepted`);
+  }
+  return failure("closed", `the connection to ${at} was closed during the handshake`, closedHint(text));
+}
+
+function closedHint(text: string): string | undefined {
+  if (/Invalid identification|Connection lost before handshake|before handshake/i.test(text)) {
+    return "is that an SSH server?";
+  }
+  return undefined;
+}

@@ -1,0 +1,29 @@
+/*
+ * OpenSSH ignores signals for a command when one logs in as root, as on many rented machines. So a command that may
+ * have to be stopped carries a mark, by which a second command finds it: in its environment, or in the command line
+ * of the shell that has set it.
+ */
+
+const variable = "GPU_EXEC";
+
+/** A mark that nothing else on the remote has. */
+export function createMark(): string {
+  return crypto.randomUUID().replaceAll("-", "");
+}
+
+/** Shell text to put before a command. */
+export function marking(mark: string): string {
+  return `export ${variable}=${mark}; `;
+}
+
+/** A command that sends a signal to whatever carries the mark, with its process group. */
+export function killMarked(mark: string, signal: "TERM" | "KILL"): string {
+  // The brackets keep this command from finding itself.
+  const pattern = `${variable}=[${mark.slice(0, 1)}]${mark.slice(1)}`;
+  return [
+    `for f in $(grep -la '${pattern}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null)`,
+    "do p=${f#/proc/}; p=${p%/*}",
+    `kill -${signal} -- -$p 2>/dev/null || kill -${signal} $p 2>/dev/null`,
+    "done",
+  ].join("; ");
+}

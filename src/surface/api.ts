@@ -1,0 +1,192 @@
+import type { z } from "zod";
+import type { Command, CommandEntry, Context, Plan } from "../command.ts";
+import { GpuError, InterruptedError, LoginError, UsageError } from "../errors.ts";
+import { type CallRecord, stackAbove } from "./call.ts";
+import { type CallOptions, childContext, withinTime } from "./child.ts";
+import { type Param, readParams } from "./params.ts";
+
+/** What the typed functions need of the run they are called in. */
+export interface ApiScope {
+  readonly context: Context;
+  /** Starts a call and remembers it, so that the run knows of the ones that nobody awaited. */
+  track<T>(record: CallRecord, start: () => Promise<T>): Promise<T>;
+  /** Refuses what costs more than the run may spend. */
+  allow(action: { name: string; plan: Plan }): void;
+  /** Takes over something that has to be closed when the run ends. */
+  own(handle: AsyncDisposable): void;
+}
+
+export type ApiFunction = (input?: unknown, options?: CallOptions) => Promise<unknown>;
+
+/** Functions by the words of their command; where a name is both, a function that carries the others. */
+export interface ApiTree {
+  readonly [word: string]: ApiFunction | ApiTree;
+}
+
+/** One function for each command. `scope` is asked at each call, so helpers far from the recipe find their run. */
+export function createApi(entries: readonly CommandEntry[], scope: () => ApiScope): ApiTree {
+  return treeBelow(entries, [], scope);
+}
+
+/** The words of a command as a recipe writes them: `ssh-config` is `sshConfig`. */
+export function memberName(word: string): string {
+  return word.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function treeBelow(entries: readonly CommandEntry[], path: readonly string[], scope: () => ApiScope): ApiTree {
+  const below = entries.map((entry) => ({ entry, words: entry.name.split(" ") }))
+    .filter(({ words }) => words.length > path.length && path.every((word, index) => words[index] === word));
+  const tree: Record<string, ApiFunction | ApiTree> = {};
+  for (const word of new Set(below.map(({ words }) => words[path.length] ?? ""))) {
+    const here = [...path, word];
+    const own = below.find(({ words }) => words.length === here.length && words[path.length] === word);
+    const children = treeBelow(entries, here, scope);
+    tree[memberName(word)] = own ? withMembers(createFunction(own.entry, scope), children) : children;
+  }
+  return tree;
+}
+
+/** `defineProperty`, because a function has a `name` and a `length` of its own that cannot be assigned. */
+function withMembers(call: ApiFunction, members: ApiTree): ApiFunction {
+  for (const [word, value] of Object.entries(members)) {
+    Object.defineProperty(call, word, { value, enumerable: true, configurable: true });
+  }
+  return call;
+}
+
+function createFunction(entry: CommandEntry, findScope: () => ApiScope): ApiFunction {
+  const name = ["gpu", ...entry.name.split(" ").map(memberName)].join(".");
+  const call: ApiFunction = (input = {}, options = {}) => {
+    const scope = findScope();
+    const record: CallRecord = { name, stack: stackAbove(call), isObserved: false, isSettled: false };
+    return scope.track(record, () => perform({ entry, name, input, options, scope }));
+  };
+  return call;
+}
+
+interface Performance {
+  readonly entry: CommandEntry;
+  readonly name: string;
+  readonly input: unknown;
+  readonly options: CallOptions;
+  readonly scope: ApiScope;
+}
+
+async function perform({ entry, name, input, options, scope }: Performance): Promise<unknown> {
+  const command = await entry.load();
+  const values = validateInput({ name, schema: command.input, input, env: scope.context.world.env });
+  if (options.retry && (command.effect === "spend" || command.kind === "stream")) {
+    throw new UsageError(`\`${name}\` takes no \`retry\``, {
+      hint: command.effect === "spend"
+        ? "a repeated launch could rent twice: `gpu` itself tries again where that is safe"
+        : "wrap the whole in `retry(…)`",
+    });
+  }
+  const child = childContext(scope.context, options);
+  if (command.effect === "spend") await allowCost({ command, name, values, scope, context: child.context });
+  return await withinTime(
+    { name, child, options },
+    () => attempt({ command, values, options, scope, context: child.context }),
+  );
+}
+
+async function allowCost(
+  { command, name, values, scope, context }: {
+    command: Command;
+    name: string;
+    values: z.output<z.ZodObject>;
+    scope: ApiScope;
+    context: Context;
+  },
+): Promise<void> {
+  const plan = await command.plan?.(values, context);
+  if (plan?.costDollars) scope.allow({ name, plan });
+}
+
+interface Attempt {
+  readonly command: Command;
+  readonly values: z.output<z.ZodObject>;
+  readonly options: CallOptions;
+  readonly scope: ApiScope;
+  readonly context: Context;
+}
+
+async function attempt({ command, values, options, scope, context }: Attempt): Promise<unknown> {
+  if (command.kind === "stream") {
+    const items = command.run(values, context);
+    return owned(scope, command.handle ? await command.handle(items, context) : items);
+  }
+  for (let left = options.retry ?? 0, pauseMs = 1000;; left--, pauseMs = Math.min(pauseMs * 2, 30_000)) {
+    try {
+      const output = await command.run(values, context);
+      return owned(scope, command.handle ? joined(output, await command.handle(output, context)) : output);
+    } catch (error) {
+      if (left <= 0 || context.signal.aborted || !isWorthRepeating(error)) throw error;
+      await context.world.clock.sleep(pauseMs, context.signal);
+    }
+  }
+}
+
+function isWorthRepeating(error: unknown): boolean {
+  return error instanceof GpuError &&
+    !(error instanceof UsageError || error instanceof LoginError || error instanceof InterruptedError);
+}
+
+function owned(scope: ApiScope, value: unknown): unknown {
+  if (isAsyncDisposable(value)) scope.own(value);
+  return value;
+}
+
+/** The output with the handle's methods. The handle stays itself, so that its getters and private fields go on working. */
+function joined(output: unknown, handle: unknown): unknown {
+  if (typeof handle !== "object" || handle === null || typeof output !== "object" || output === null) {
+    return handle ?? output;
+  }
+  for (const [key, value] of Object.entries(output)) {
+    if (!(key in handle)) Object.defineProperty(handle, key, { value, enumerable: true });
+  }
+  return handle;
+}
+
+function isAsyncDisposable(value: unknown): value is AsyncDisposable {
+  return typeof value === "object" && value !== null && Symbol.asyncDispose in value &&
+    typeof value[Symbol.asyncDispose] === "function";
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Checks what a recipe passed; a key that does not exist is an error, as a mistyped flag is. */
+function validateInput(
+  { name, schema, input, env }: { name: string; schema: z.ZodObject; input: unknown; env: Environment },
+): z.output<z.ZodObject> {
+  if (typeof input !== "object" || input === null) {
+    throw new UsageError(`\`${name}\` takes an object, not \`${String(input)}\``);
+  }
+  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+  const result = schema.strict().safeParse({ ...fromEnvironment(readParams(schema), env), ...given });
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const key = issue?.path.join(".") ?? "";
+  const keys = Object.keys(schema.shape).map((word) => `\`${word}\``).join(", ");
+  throw new UsageError(`\`${name}\`: ${key === "" ? "" : `\`${key}\`: `}${issue?.message ?? "not valid"}`, {
+    hint: issue?.code === "unrecognized_keys"
+      ? (keys === "" ? "it takes nothing" : `it takes ${keys}`)
+      : schema.shape[String(issue?.path[0])]?.description,
+  });
+}
+
+/** Values of the variables that inputs name, as on the command line. */
+function fromEnvironment(params: readonly Param[], env: Environment): Record<string, unknown> {
+  const set = params.flatMap(({ key, env: variable, type }) => {
+    const text = variable === undefined ? undefined : env[variable];
+    return text === undefined || text === "" ? [] : [{ key, type, text }];
+  });
+  return Object.fromEntries(set.map(({ key, type, text }) => [key, valueOf(type, text)]));
+}
+
+function valueOf(type: Param["type"], text: string): unknown {
+  if (type === "number") return Number(text);
+  if (type === "numbers") return text.split(",").map(Number);
+  if (type === "boolean") return text !== "0" && text !== "false";
+  return type === "strings" ? text.split(",") : text;
+}

@@ -1,0 +1,193 @@
+import { Command as Commander, CommanderError, Option } from "commander";
+import type { z } from "zod";
+import type { Command, Globals } from "../command.ts";
+import { UsageError } from "../errors.ts";
+import { globalInput, globalParams } from "./globals.ts";
+import { type Param, readParams } from "./params.ts";
+import { didYouMean } from "./suggest.ts";
+
+export type Arguments =
+  | { readonly kind: "help" }
+  | { readonly kind: "run"; readonly input: Record<string, unknown>; readonly globals: Globals };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads `argv`, which follows the command's own words, as flags and positionals of `command` and the global flags. */
+export function parseArguments(command: Command, argv: readonly string[], env: Environment): Arguments {
+  const own = readParams(command.input);
+  const shared = globalParams().filter(({ key }) => !own.some((param) => param.key === key));
+  const params = [...own, ...shared];
+  const { before, behind } = splitAtDashes(own, argv);
+  const parsed = parseWithCommander(command, params, before);
+  if (parsed === "help") return { kind: "help" };
+
+  const raw = {
+    ...fromEnvironment(params, env),
+    ...fromFlags(params, parsed.options),
+    ...fromPlaces(command, own, parsed.operands),
+  };
+  const rest = own.find(({ place }) => place === "rest");
+  if (rest && behind !== undefined) raw[rest.key] = behind;
+  return {
+    kind: "run",
+    input: validate(command.input, own, raw),
+    globals: { provider: undefined, profile: undefined, ...validate(globalInput, params, pick(raw, shared)) },
+  };
+}
+
+/** Checks values that did not come from text, a recipe's for example. Throws `UsageError` in the words of `params`. */
+export function validate<T extends z.ZodObject>(
+  schema: T,
+  params: readonly Param[],
+  raw: Record<string, unknown>,
+): z.output<T> {
+  const result = schema.safeParse(raw);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const param = params.find(({ key }) => key === issue?.path[0]);
+  const shown = param === undefined ? undefined : nameOf(param);
+  if (param && raw[param.key] === undefined) {
+    throw new UsageError(`${shown} is missing`, {
+      hint: param.description === "" ? undefined : `it is the ${param.description}`,
+    });
+  }
+  throw new UsageError(`${shown ?? "the input"}: ${issue?.message ?? "not valid"}`, {
+    hint: param && param.choices.length > 0 ? `one of: ${param.choices.join(", ")}` : undefined,
+  });
+}
+
+function splitAtDashes(
+  own: readonly Param[],
+  argv: readonly string[],
+): { before: readonly string[]; behind?: readonly string[] } {
+  const dashes = argv.indexOf("--");
+  if (dashes < 0 || !own.some(({ place }) => place === "rest")) return { before: argv };
+  return { before: argv.slice(0, dashes), behind: argv.slice(dashes + 1) };
+}
+
+function parseWithCommander(command: Command, params: readonly Param[], argv: readonly string[]) {
+  const commander = new Commander(command.name)
+    .exitOverride()
+    .configureOutput({ writeOut: () => {}, writeErr: () => {} })
+    .showSuggestionAfterError(false)
+    .helpOption("-h, --help")
+    .allowExcessArguments(true)
+    .argument("[operands...]");
+  if (params.some(({ place }) => place === "passThrough")) commander.passThroughOptions();
+  for (const param of params.filter(({ place }) => place === "flag")) {
+    for (const option of toOptions(param)) commander.addOption(option);
+  }
+  try {
+    commander.parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed") return "help";
+    throw fromCommander(error, command, params);
+  }
+  return { options: commander.opts(), operands: commander.args };
+}
+
+/** A switch that is on by default becomes `--no-…`; one that is off, `--…`. Other names are options of their own. */
+function toOptions(param: Param): Option[] {
+  const names = [param.flag, ...param.aliases];
+  return names.map((name, index) => {
+    const short = param.short && index === 0 ? `-${param.short}, ` : "";
+    if (param.type === "boolean") {
+      return new Option(param.default === true ? `${short}--no-${name}` : `${short}--${name}`);
+    }
+    const isList = param.type === "strings" || param.type === "numbers";
+    const option = new Option(`${short}--${name} <value>`);
+    return isList
+      ? option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text])
+      : option;
+  });
+}
+
+function fromFlags(params: readonly Param[], options: Record<string, unknown>): Record<string, unknown> {
+  const raw: Record<string, unknown> = {};
+  for (const param of params.filter(({ place }) => place === "flag")) {
+    for (const name of [param.flag, ...param.aliases]) {
+      const value = options[camelCase(name)];
+      if (value === undefined || (param.type === "boolean" && value === (param.default ?? false))) continue;
+      raw[param.key] = typeof value === "boolean" ? value : fromText(param, value);
+    }
+  }
+  return raw;
+}
+
+function fromPlaces(command: Command, own: readonly Param[], operands: readonly string[]): Record<string, unknown> {
+  const raw: Record<string, unknown> = {};
+  const left = [...operands];
+  for (const param of own.filter(({ place }) => place === "positional")) {
+    if (left.length === 0) break;
+    const isList = param.type === "strings" || param.type === "numbers";
+    raw[param.key] = fromText(param, isList ? left.splice(0) : left.shift());
+  }
+  const passThrough = own.find(({ place }) => place === "passThrough");
+  if (passThrough) raw[passThrough.key] = left.splice(0);
+  if (left.length > 0) throw tooMany(command, own, left);
+  return raw;
+}
+
+function fromEnvironment(params: readonly Param[], env: Environment): Record<string, unknown> {
+  const set = params.filter((param) => param.env !== undefined && (env[param.env] ?? "") !== "");
+  return Object.fromEntries(set.map((param) => {
+    const text = env[param.env ?? ""] ?? "";
+    return [param.key, fromText(param, param.type === "strings" || param.type === "numbers" ? text.split(",") : text)];
+  }));
+}
+
+function fromText(param: Param, value: unknown): unknown {
+  if (param.type === "numbers" && Array.isArray(value)) return value.map((text) => toNumber(param, text));
+  if (param.type === "number") return toNumber(param, value);
+  return value;
+}
+
+function toNumber(param: Param, text: unknown): number {
+  const number = typeof text === "string" && text.trim() !== "" ? Number(text) : NaN;
+  if (Number.isFinite(number)) return number;
+  throw new UsageError(`${nameOf(param)} takes a number, not \`${text}\``);
+}
+
+function fromCommander(error: CommanderError, command: Command, params: readonly Param[]): UsageError {
+  const flag = /'(-[^']*)'/.exec(error.message)?.[1] ?? "";
+  if (error.code === "commander.optionMissingArgument") {
+    const param = params.find((candidate) => flag.includes(`--${candidate.flag} `));
+    return new UsageError(`${param ? nameOf(param) : `\`${flag}\``} needs a value`, {
+      hint: param?.description ? `it is the ${param.description}` : undefined,
+    });
+  }
+  if (error.code === "commander.unknownOption") {
+    const known = params.filter(({ place }) => place === "flag")
+      .flatMap((param) => [param.flag, ...param.aliases].map((name) => (param.default === true ? `no-${name}` : name)));
+    const name = flag.replace(/^-+/, "").split("=")[0] ?? "";
+    return new UsageError(`\`gpu ${command.name}\` has no flag \`${flag.split("=")[0]}\``, {
+      hint: didYouMean(name, [...known, "help"], (word) => `--${word}`) ??
+        `\`gpu ${command.name} --help\` lists its flags`,
+    });
+  }
+  return new UsageError(error.message.replace(/^error: /, ""), {
+    hint: `\`gpu ${command.name} --help\` shows how it is used`,
+  });
+}
+
+function tooMany(command: Command, own: readonly Param[], left: readonly string[]): UsageError {
+  const rest = own.some(({ place }) => place === "rest");
+  return new UsageError(`\`gpu ${command.name}\` does not take \`${left.join(" ")}\``, {
+    hint: rest
+      ? `what is run there goes behind two dashes: \`gpu ${command.name} … -- ${left.join(" ")}\``
+      : `\`gpu ${command.name} --help\` shows how it is used`,
+  });
+}
+
+function nameOf(param: Param): string {
+  return param.place === "flag" ? `\`--${param.default === true ? "no-" : ""}${param.flag}\`` : `\`<${param.flag}>\``;
+}
+
+function pick(raw: Record<string, unknown>, params: readonly Param[]): Record<string, unknown> {
+  return Object.fromEntries(params.filter(({ key }) => raw[key] !== undefined).map(({ key }) => [key, raw[key]]));
+}
+
+function camelCase(flag: string): string {
+  return flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,112 @@
+import type { CommandEntry } from "../command.ts";
+import { findCommand, wordsBelow } from "./find.ts";
+import { globalParams } from "./globals.ts";
+import { type Param, readParams } from "./params.ts";
+
+export const shells = ["bash", "zsh", "fish", "powershell"] as const;
+export type Shell = (typeof shells)[number];
+
+export interface Candidate {
+  readonly value: string;
+  readonly says: string;
+}
+
+/** Values that only the running world knows: instance ids, offers, tunnels. `kind` is a parameter's `complete`. */
+export type LookUp = (kind: string) => Promise<readonly Candidate[]>;
+
+/** After the candidates a line `:N` tells the shell what else to do (the protocol of @bomb.sh/tab). */
+const directives = { nothing: 4, files: 0, folders: 16 };
+
+/** The script that a shell loads; it calls `gpu complete -- words…` at each Tab. */
+export async function completionScript(shell: Shell): Promise<string> {
+  const { script } = await import("@bomb.sh/tab");
+  const lines: string[] = [];
+  const print = console.log;
+  // The library can only print its scripts; it does so at once, so nothing else is caught here.
+  console.log = (line: string) => void lines.push(line);
+  try {
+    script(shell, "gpu", "gpu");
+  } finally {
+    console.log = print;
+  }
+  return lines.join("\n");
+}
+
+/** Answers one Tab: `words` is the line behind `gpu`, its last word the one being typed, maybe empty. */
+export async function complete(
+  entries: readonly CommandEntry[],
+  words: readonly string[],
+  lookUp: LookUp,
+): Promise<string> {
+  const typed = words.at(-1) ?? "";
+  const before = words.slice(0, -1);
+  const { candidates, directive } = await candidatesFor(entries, before, typed, lookUp);
+  const fitting = candidates.filter(({ value }) => value.startsWith(typed));
+  return [...fitting.map(({ value, says }) => `${value}\t${says}`), `:${directive}`].join("\n");
+}
+
+interface Answer {
+  readonly candidates: readonly Candidate[];
+  readonly directive: number;
+}
+
+async function candidatesFor(
+  entries: readonly CommandEntry[],
+  before: readonly string[],
+  typed: string,
+  lookUp: LookUp,
+): Promise<Answer> {
+  const found = findOrNothing(entries, before);
+  if (found === undefined) return { candidates: [], directive: directives.nothing };
+  if (found.kind === "group") {
+    const words = wordsBelow(entries, found.path).map((word) => {
+      const name = [...found.path, word].join(" ");
+      return { value: word, says: entries.find((entry) => entry.name === name)?.summary ?? `gpu ${name} …` };
+    });
+    return { candidates: typed.startsWith("-") ? flagsOf(globalParams()) : words, directive: directives.nothing };
+  }
+  const params = [...readParams((await found.entry.load()).input), ...globalParams()].filter(({ isHidden }) =>
+    !isHidden
+  );
+  const awaited = valueAwaited(params, found.rest.at(-1));
+  if (awaited) return await valuesOf(awaited, lookUp);
+  if (typed.startsWith("-")) return { candidates: flagsOf(params), directive: directives.nothing };
+  const places = params.filter(({ place }) => place === "positional" || place === "passThrough");
+  const place = places[countPlaces(params, found.rest)] ?? places.findLast(({ type }) => type === "strings");
+  return place ? await valuesOf(place, lookUp) : { candidates: [], directive: directives.nothing };
+}
+
+function findOrNothing(entries: readonly CommandEntry[], before: readonly string[]) {
+  try {
+    return findCommand(entries, before);
+  } catch {
+    return undefined; // A word that names nothing has nothing behind it; Tab stays silent.
+  }
+}
+
+function flagsOf(params: readonly Param[]): Candidate[] {
+  return params.filter(({ place }) => place === "flag")
+    .map((param) => ({ value: `--${param.default === true ? "no-" : ""}${param.flag}`, says: param.description }));
+}
+
+/** The flag before the cursor, when it waits for its value. */
+function valueAwaited(params: readonly Param[], last: string | undefined): Param | undefined {
+  return params.find((param) =>
+    param.place === "flag" && param.type !== "boolean" &&
+    (last === `-${param.short}` || [param.flag, ...param.aliases].some((name) => last === `--${name}`))
+  );
+}
+
+function countPlaces(params: readonly Param[], rest: readonly string[]): number {
+  return rest.filter((word, index) => !word.startsWith("-") && !valueAwaited(params, rest[index - 1])).length;
+}
+
+async function valuesOf(param: Param, lookUp: LookUp): Promise<Answer> {
+  if (param.choices.length > 0) {
+    return { candidates: param.choices.map((value) => ({ value, says: "" })), directive: directives.nothing };
+  }
+  if (param.complete === undefined) return { candidates: [], directive: directives.nothing };
+  if (param.complete === "file") return { candidates: [], directive: directives.files };
+  if (param.complete === "folder") return { candidates: [], directive: directives.folders };
+  return { candidates: await lookUp(param.complete), directive: directives.nothing };
+}

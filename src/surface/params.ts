@@ -1,0 +1,112 @@
+import { z } from "zod";
+
+/** What a parameter says of itself beside its type, through `.meta({...})`. */
+declare module "zod" {
+  interface GlobalMeta {
+    /** One letter: `-H`. */
+    short?: string;
+    /** Other long names that people know it by. */
+    aliases?: string[];
+    /** Given by its place instead of a flag. */
+    positional?: boolean;
+    /** Everything behind `--`. */
+    rest?: boolean;
+    /** Everything behind the last positional, flags too: what is run has flags of its own. */
+    passThrough?: boolean;
+    /** Environment variable that is read when the flag is not given. */
+    env?: string;
+    /** What Tab offers: `instance`, `offer`, `file`, `folder`, … */
+    complete?: string;
+    /** Word for the value in help: `--hours <hours>`. */
+    placeholder?: string;
+    /** Not in help: an old name, or for programs only. */
+    hidden?: boolean;
+  }
+}
+
+export type ParamType = "string" | "number" | "boolean" | "strings" | "numbers";
+
+/** One parameter of a command, as help, argv and completion see it. */
+export interface Param {
+  /** Name of the field in the input. */
+  readonly key: string;
+  /** `--long-name`, without the dashes. */
+  readonly flag: string;
+  readonly short: string | undefined;
+  readonly aliases: readonly string[];
+  readonly type: ParamType;
+  readonly choices: readonly string[];
+  readonly place: "flag" | "positional" | "rest" | "passThrough";
+  readonly isRequired: boolean;
+  readonly isHidden: boolean;
+  readonly default: unknown;
+  readonly description: string;
+  readonly env: string | undefined;
+  readonly complete: string | undefined;
+  readonly placeholder: string;
+}
+
+const Property = z.object({
+  type: z.string().optional(),
+  enum: z.array(z.string()).optional(),
+  items: z.object({ type: z.string().optional(), enum: z.array(z.string()).optional() }).optional(),
+  default: z.unknown().optional(),
+  description: z.string().default(""),
+  short: z.string().optional(),
+  aliases: z.array(z.string()).default([]),
+  positional: z.boolean().default(false),
+  rest: z.boolean().default(false),
+  passThrough: z.boolean().default(false),
+  hidden: z.boolean().default(false),
+  env: z.string().optional(),
+  complete: z.string().optional(),
+  placeholder: z.string().optional(),
+});
+
+const Root = z.object({
+  properties: z.record(z.string(), Property).default({}),
+  required: z.array(z.string()).default([]),
+});
+
+/** The parameters of an input, in the order they were written. The only reader of schemas. */
+export function readParams(input: z.ZodObject): Param[] {
+  const { properties, required } = Root.parse(z.toJSONSchema(input, { io: "input" }));
+  return Object.entries(properties).map(([key, property]) => {
+    const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    return {
+      key,
+      flag,
+      short: property.short,
+      aliases: property.aliases,
+      type: paramType(key, property),
+      choices: property.enum ?? property.items?.enum ?? [],
+      place: property.rest
+        ? "rest"
+        : property.passThrough
+        ? "passThrough"
+        : property.positional
+        ? "positional"
+        : "flag",
+      isRequired: required.includes(key),
+      isHidden: property.hidden,
+      default: property.default,
+      description: property.description,
+      env: property.env,
+      complete: property.complete,
+      placeholder: property.placeholder ?? placeholderOf(flag, property.items !== undefined),
+    };
+  });
+}
+
+function paramType(key: string, { type, items }: z.infer<typeof Property>): ParamType {
+  if (type === "string" || type === "boolean") return type;
+  if (type === "number" || type === "integer") return "number";
+  if (type === "array" && items?.type === "string") return "strings";
+  if (type === "array" && (items?.type === "number" || items?.type === "integer")) return "numbers";
+  throw new TypeError(`parameter \`${key}\`: a command line cannot give a value of type ${type ?? "unknown"}`);
+}
+
+function placeholderOf(flag: string, isList: boolean): string {
+  const word = flag.split("-").at(-1) ?? flag;
+  return isList && word.endsWith("s") ? word.slice(0, -1) : word;
+}

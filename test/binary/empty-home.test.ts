@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../../scripts/toolchain.ts";
+import { Home, useCompiled } from "./compiled.ts";
+import project from "../../package.json" with { type: "json" };
+
+useCompiled();
+
+test("the version, and nothing written for it", async () => {
+  await using home = new Home();
+  expect(await home.run(["--version"])).toEqual({
+    code: 0,
+    signal: null,
+    stdout: `gpu ${project.version}\n`,
+    stderr: "",
+  });
+  expect(existsSync(home.stateFolder)).toBe(false);
+});
+
+test("--help names the everyday commands", async () => {
+  await using home = new Home();
+  const { code, stdout, stderr } = await home.run(["--help"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  for (const word of ["start", "stop", "status", "exec", "run", "tunnel"]) expect(stdout).toContain(word);
+});
+
+test("start, status, exec, stop", async () => {
+  await using home = new Home();
+  const started = await home.run(["start", "--json"]);
+  expect(started.code).toBe(0);
+  const { id } = JSON.parse(started.stdout);
+
+  const status = await home.run(["status", "--json"]);
+  expect(JSON.parse(status.stdout)).toMatchObject([{ id }]);
+
+  const executed = await home.run(["exec", id, "--", "sh", "-c", "echo out; echo err >&2; exit 42"]);
+  expect(executed).toEqual({ code: 42, signal: null, stdout: "out\n", stderr: "err\n" });
+
+  expect((await home.run(["stop", id])).code).toBe(0);
+  await home.expectNothingLeft();
+});
+
+const recipes = readdirSync(join(root, "recipes")).filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"));
+
+test("there are recipes", () => expect(recipes.length).toBeGreaterThan(2));
+
+test.each(recipes)("recipes/%s on the local provider", async (name) => {
+  await using home = new Home();
+  home.write("gpu-ci.yaml", "test: echo the tests of a project\n");
+  const { code, stdout, stderr } = await home.run(["run", join(root, "recipes", name)]);
+  expect({ code, stderr: code === 0 ? "" : stderr + stdout }).toEqual({ code: 0, stderr: "" });
+  if (name === "test-on-gpu.ts") expect(stdout).toContain("the tests of a project\n");
+  await home.expectNothingLeft();
+});
+
+test("a job that fails makes the recipe fail", async () => {
+  await using home = new Home();
+  home.write("gpu-ci.yaml", "test: echo broken; exit 3\n");
+  const { code, stdout } = await home.run(["run", join(root, "recipes/test-on-gpu.ts")]);
+  expect({ code, isShown: stdout.includes("broken\n") }).toEqual({ code: 1, isShown: true });
+});
+
+test("a recipe's own help", async () => {
+  await using home = new Home();
+  const { code, stdout } = await home.run(["run", join(root, "recipes/test-on-gpu.ts"), "--help"]);
+  expect(code).toBe(0);
+  for (const flag of ["--dir", "--type", "--hours"]) expect(stdout).toContain(flag);
+});

@@ -1,0 +1,160 @@
+import { describe, expect, test } from "bun:test";
+import { z } from "zod";
+import { defineCommand } from "../../src/command.ts";
+import { UsageError } from "../../src/errors.ts";
+import { parseArguments } from "../../src/surface/argv.ts";
+import { findCommand } from "../../src/surface/find.ts";
+import { suggest } from "../../src/surface/suggest.ts";
+
+const sample = defineCommand({
+  name: "sample",
+  summary: "Show every kind of parameter",
+  effect: "read",
+  input: z.object({
+    instance: z.string().optional().meta({ positional: true, description: "instance" }),
+    command: z.array(z.string()).optional().meta({ rest: true, description: "command" }),
+    hours: z.number().positive().default(4).meta({ short: "H", env: "GPU_LEASE_HOURS", description: "lease in hours" }),
+    wait: z.boolean().default(true).describe("wait"),
+    all: z.boolean().default(false).describe("all"),
+    bootTimeout: z.number().optional().meta({ description: "time", aliases: ["ready-timeout"] }),
+    forward: z.array(z.string()).optional().describe("forward"),
+    kind: z.enum(["one", "two"]).optional().describe("kind"),
+  }),
+  output: z.object({}),
+  run: () => Promise.resolve({}),
+  view: () => "",
+});
+
+function parse(argv: string[], env: Record<string, string> = {}) {
+  const parsed = parseArguments(sample, argv, env);
+  if (parsed.kind === "help") throw new Error("asked for help");
+  return parsed;
+}
+
+function refusal(argv: string[], env: Record<string, string> = {}): { message: string; hint: string | undefined } {
+  try {
+    parse(argv, env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    if (error instanceof UsageError) return { message: error.message, hint: error.hint };
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("arguments", () => {
+  test("defaults hold when nothing is given", () => {
+    expect(parse([]).input).toEqual({ hours: 4, wait: true, all: false });
+  });
+
+  test("flags, their short forms, other names, repeated ones and switches", () => {
+    const argv = [
+      "i-1",
+      "-H",
+      "0.5",
+      "--no-wait",
+      "--all",
+      "--ready-timeout=9",
+      "--forward",
+      "1:2",
+      "--forward",
+      "3:4",
+    ];
+    expect(parse(argv).input).toEqual({
+      instance: "i-1",
+      hours: 0.5,
+      wait: false,
+      all: true,
+      bootTimeout: 9,
+      forward: ["1:2", "3:4"],
+    });
+  });
+
+  test("what stands behind two dashes is not read as flags", () => {
+    expect(parse(["i-1", "--", "ls", "--all", "--", "-H"]).input).toMatchObject({
+      command: ["ls", "--all", "--", "-H"],
+      all: false,
+    });
+  });
+
+  test("an environment variable stands in for its flag, and the flag wins", () => {
+    expect(parse([], { GPU_LEASE_HOURS: "2" }).input.hours).toBe(2);
+    expect(parse(["--hours", "3"], { GPU_LEASE_HOURS: "2" }).input.hours).toBe(3);
+    expect(parse([], { GPU_LEASE_HOURS: "" }).input.hours).toBe(4);
+    expect(parse([], { GPU_PROVIDER: "lambda" }).globals.provider).toBe("lambda");
+  });
+
+  test("global flags are read beside a command's own", () => {
+    expect(parse(["--json", "--yes", "--no-color", "--profile", "work"]).globals).toEqual({
+      json: true,
+      quiet: false,
+      verbose: false,
+      color: false,
+      yes: true,
+      provider: undefined,
+      profile: "work",
+    });
+  });
+
+  test("a mistyped flag is refused, with the one that was meant", () => {
+    expect(refusal(["--huors", "3"])).toEqual({
+      message: "`gpu sample` has no flag `--huors`",
+      hint: "did you mean `--hours`?",
+    });
+    expect(refusal(["--no-wiat"]).hint).toBe("did you mean `--no-wait`?");
+    expect(refusal(["--xyzzy"]).hint).toBe("`gpu sample --help` lists its flags");
+  });
+
+  test("values of the wrong kind are refused by name", () => {
+    expect(refusal(["--hours", "soon"]).message).toBe("`--hours` takes a number, not `soon`");
+    expect(refusal([], { GPU_LEASE_HOURS: "soon" }).message).toBe("`--hours` takes a number, not `soon`");
+    expect(refusal(["--hours", "-1"]).message).toStartWith("`--hours`: ");
+    expect(refusal(["--hours"]).message).toBe("`--hours` needs a value");
+    expect(refusal(["--kind", "three"]).hint).toBe("one of: one, two");
+  });
+
+  test("a command without its dashes is refused, with the dashes in the hint", () => {
+    expect(refusal(["i-1", "uname"])).toEqual({
+      message: "`gpu sample` does not take `uname`",
+      hint: "what is run there goes behind two dashes: `gpu sample … -- uname`",
+    });
+  });
+});
+
+describe("commands", () => {
+  const entries = ["start", "status", "ci list", "ci submit test", "tunnel start"].map((name) => ({ name }));
+
+  test("the longest path of words is the command", () => {
+    expect(findCommand(entries, ["ci", "submit", "test", "--async"])).toMatchObject({
+      entry: { name: "ci submit test" },
+      rest: ["--async"],
+    });
+    expect(findCommand(entries, ["--json", "--provider", "local", "status", "i-1"])).toMatchObject({
+      entry: { name: "status" },
+      rest: ["--json", "--provider", "local", "i-1"],
+    });
+    expect(findCommand(entries, ["ci", "--help"])).toMatchObject({ kind: "group", path: ["ci"] });
+  });
+
+  test("an unknown one is refused, with the one that was meant", () => {
+    expect(() => findCommand(entries, ["staus"])).toThrow(new UsageError("there is no command `gpu staus`"));
+    expect(hintOf(() => findCommand(entries, ["staus"]))).toBe("did you mean `gpu status`?");
+    expect(hintOf(() => findCommand(entries, ["ci", "sumbit"]))).toBe("did you mean `gpu ci submit`?");
+    expect(hintOf(() => findCommand(entries, ["list"]))).toBe("did you mean `gpu ci list`?");
+    expect(hintOf(() => findCommand(entries, ["frobnicate"]))).toBe("`gpu --help` lists what there is");
+  });
+
+  test("suggestions weigh swaps, omissions and beginnings", () => {
+    expect(suggest("strat", ["start", "status", "stop"])).toEqual(["start"]);
+    expect(suggest("stat", ["start", "status", "stop"])).toEqual(["start"]);
+    expect(suggest("x", ["start"])).toEqual([]);
+  });
+});
+
+function hintOf(act: () => unknown): string | undefined {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof UsageError) return error.hint;
+  }
+  throw new Error("nothing was refused");
+}

@@ -1,0 +1,211 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { unzipSync } from "fflate";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ciClient } from "../../src/ci/client.ts";
+import type { CiEvent } from "../../src/ci/job.ts";
+import { ciLibrary } from "../../src/ci/library.ts";
+import { CiError } from "../../src/errors.ts";
+import { FakeCiServer } from "../fake/ci-server.ts";
+import { ciWorld, FakeClock } from "../fake/ci-world.ts";
+
+let server: FakeCiServer;
+let clock: FakeClock;
+let home: string;
+
+beforeEach(async () => {
+  server = await FakeCiServer.start();
+  clock = new FakeClock();
+  home = await mkdtemp(join(tmpdir(), "ci-client-"));
+});
+afterEach(async () => {
+  await server[Symbol.asyncDispose]();
+  await rm(home, { recursive: true, force: true });
+});
+
+const zip = () => new Response("PK…").body!;
+
+function client(given: { server?: string; apiKey?: string; signal?: AbortSignal } = {}) {
+  return ciClient({ world: ciWorld({ home, clock }), server: server.url, apiKey: server.key, ...given });
+}
+
+async function all(events: AsyncIterable<CiEvent>): Promise<CiEvent[]> {
+  return await clock.run(Array.fromAsync(events));
+}
+
+const logOf = (events: CiEvent[]) => events.flatMap((event) => (event.type === "log" ? [event.data] : []));
+
+async function failure(work: Promise<unknown>): Promise<CiError> {
+  const error = await clock.run(work.then(() => undefined, (error: unknown) => error));
+  expect(error).toBeInstanceOf(CiError);
+  return error as CiError;
+}
+
+describe("a submission", () => {
+  test("says the id, the lines and the end, and sends the archive as `project.zip`", async () => {
+    const events = await all(client().submitStreaming(zip));
+    const jobId = [...server.jobs.keys()][0]!;
+    expect(events).toEqual([
+      { type: "job_id", jobId },
+      { type: "log", data: "one\n" },
+      { type: "log", data: "two\n" },
+      { type: "complete", success: true },
+    ]);
+    expect(new TextDecoder().decode(server.uploads[0])).toBe("PK…");
+  });
+
+  test("asynchronous: gives the id at once", async () => {
+    expect(await clock.run(client().submitAsync(zip))).toBe([...server.jobs.keys()][0]!);
+  });
+
+  test("goes on after the stream was cut in the middle, each line once", async () => {
+    server.next = { status: "running", success: true, lines: Array.from({ length: 20 }, (_, i) => `line ${i}\n`) };
+    server.faults.push({ cutAfter: 8 }, { cutAfter: 3 }, { cutAfter: 15 });
+    const events = await all(client().submitStreaming(zip));
+    expect(logOf(events)).toEqual(server.next.lines);
+    expect(events.at(-1)).toEqual({ type: "complete", success: true });
+  });
+
+  test("is not repeated when the answer is lost: the error names the job that looks like it", async () => {
+    server.losesAnswer = true;
+    clock = new FakeClock();
+    const error = await failure(Array.fromAsync(client().submitStreaming(zip)));
+    const jobId = [...server.jobs.keys()][0]!;
+    expect(server.uploads).toHaveLength(1);
+    expect(error.message).toContain("not certain whether a job was made");
+    expect(error.hint).toContain(`\`${jobId}\``);
+  });
+
+  test("a folder that cannot be read is that error, not the network's", async () => {
+    const broken = () => ReadableStream.from((async function* () {
+      yield new Uint8Array(10);
+      throw new Error("cannot read the file `x`");
+    })());
+    const error = await clock.run(Array.fromAsync(client().submitStreaming(broken)).catch((error: unknown) => error));
+    expect(String(error)).toContain("cannot read the file `x`");
+    expect(server.jobs.size).toBe(0);
+  });
+
+  test("arguments for the tests are refused where the server does not take them", async () => {
+    const error = await failure(client().submitAsync(zip, { args: ["-k", "gpu"] }));
+    expect(error.message).toContain("takes no arguments");
+    expect(server.uploads).toHaveLength(0);
+  });
+});
+
+describe("following a job", () => {
+  test("a job that still waits is not a failure", async () => {
+    const id = server.add({ status: "queued", success: null, start_time: null, lines: [] });
+    server.faults.push({ falseComplete: true }, { falseComplete: true });
+    const work = all(client().streamJob(id, { fromBeginning: true }));
+    while (server.requests.filter((line) => line === `GET /jobs/${id}`).length < 2) await new Promise((r) => setTimeout(r, 1));
+    Object.assign(server.jobs.get(id)!, { status: "completed", success: true, start_time: "2026-11-21T03:35:02.919541Z", lines: ["ran\n"] });
+    const events = await work;
+    expect(events).toEqual([{ type: "log", data: "ran\n" }, { type: "complete", success: true }]);
+  });
+
+  test("a result that was recorded late counts as it is", async () => {
+    const id = server.add({ success: true, lines: ["x\n"] });
+    server.faults.push({ falseComplete: true });
+    expect((await all(client().streamJob(id, { fromBeginning: true }))).at(-1)).toEqual({ type: "complete", success: true });
+  });
+
+  test("the server's own words end in a newline and are not counted as lines", async () => {
+    const lines = ["a\n", "Error streaming logs: Separator is not found\\n", "b\n", "literal \\n\n"];
+    const id = server.add({ status: "running", success: true, lines });
+    server.faults.push({ cutAfter: 3 });
+    const events = await all(client().streamJob(id));
+    expect(logOf(events).filter((line) => !line.startsWith("Error"))).toEqual(["a\n", "b\n", "literal \\n\n"]);
+    expect(logOf(events)).toContain("Error streaming logs: Separator is not found\n");
+  });
+
+  test("only what is new: a finished job says so", async () => {
+    const id = server.add({ success: true, lines: ["a\n"] });
+    expect(await all(client().streamJob(id))).toEqual([
+      { type: "log", data: "Job already completed.\n" },
+      { type: "complete", success: true },
+    ]);
+  });
+
+  test("a project that the server could not set up has a reason", async () => {
+    const id = server.add({ success: false, start_time: null, lines: [] });
+    const end = (await all(client().streamJob(id, { fromBeginning: true }))).at(-1);
+    expect(end).toMatchObject({ type: "complete", success: false, reason: expect.stringContaining("requirements.txt") });
+  });
+
+  test("a silent connection is given up and taken up again", async () => {
+    const id = server.add({ status: "running", success: true, lines: ["a\n", "b\n", "c\n"] });
+    server.faults.push({ silentAfter: 2 });
+    const events = client().streamJob(id);
+    expect(logOf([(await clock.run(events.next())).value!, (await clock.run(events.next())).value!])).toEqual(["a\n", "b\n"]);
+    const next = events.next();
+    expect(clock.next({ upTo: 240_000 })).toBe(true);
+    expect((await clock.run(next)).value).toEqual({ type: "log", data: "c\n" });
+    expect(clock.pauses).toContain(240_000);
+  });
+
+  test("a server that only breaks off is given up, with the line that reconnects", async () => {
+    const id = server.add({ status: "running", success: true, lines: ["a\n"] });
+    server.faults.push(...Array.from({ length: 20 }, () => ({ cutAfter: 0 })));
+    const error = await failure(Array.fromAsync(client().streamJob(id)));
+    expect(error.hint).toContain(`gpu ci wait ${id} --all`);
+  });
+
+  test("stops at once when it is interrupted", async () => {
+    const id = server.add({ status: "running", success: true, lines: ["a\n"] });
+    server.faults.push({ silentAfter: 1 });
+    const interrupt = new AbortController();
+    const events = client({ signal: interrupt.signal }).streamJob(id);
+    expect((await clock.run(events.next())).value).toEqual({ type: "log", data: "a\n" });
+    const next = events.next();
+    interrupt.abort(new Error("Ctrl-C"));
+    expect(await next.catch(String)).toBe("Error: Ctrl-C");
+  });
+});
+
+describe("errors say what to do", () => {
+  test("no key", async () => {
+    const error = await failure(client({ apiKey: "" }).listJobs());
+    expect(error.message).toBe(
+      "Authentication failed: API key is required. Set CI_API_KEY environment variable, use --api-key flag, or configure in ~/.ci/config",
+    );
+    expect(server.requests).toEqual([]);
+  });
+
+  test("a wrong key", async () => {
+    const error = await failure(client({ apiKey: "ci_wrong" }).listJobs());
+    expect(error.status).toBe(401);
+    expect(error.message).toContain("wrong or revoked");
+  });
+
+  test("an unknown job", async () => {
+    const error = await failure(Array.fromAsync(client().streamJob("nope")));
+    expect(error.status).toBe(404);
+    expect(error.hint).toContain("gpu ci list");
+  });
+
+  test("a server that is down", async () => {
+    const error = await failure(client({ server: "http://127.0.0.1:1" }).listJobs());
+    expect(error.message).toBe("nothing answers at http://127.0.0.1:1: cannot reach the CI server");
+    expect(error.hint).toContain("CI_SERVER_URL");
+  });
+
+  test("a web page", async () => {
+    await using page = Bun.serve({ port: 0, fetch: () => new Response("<!doctype html><p>login", { headers: { "content-type": "text/html" } }) }) as never as AsyncDisposable & { url: URL };
+    const error = await failure(Array.fromAsync(client({ server: page.url.href }).submitStreaming(zip)));
+    expect(error.message).toContain("with a web page, not with data: this is not the CI server");
+  });
+});
+
+test("the library packs a folder, submits it and lists it", async () => {
+  await Bun.write(join(home, "project", "test_a.py"), "assert True\n");
+  await Bun.write(join(home, "project", ".env"), "SECRET=1\n");
+  const { submitTestsStreaming, listJobs, createProjectZip } = ciLibrary(ciWorld({ home, clock }));
+  const call = { server: server.url, apiKey: server.key };
+  const events = await all(submitTestsStreaming({ dir: join(home, "project"), ...call }));
+  expect(events.at(-1)).toEqual({ type: "complete", success: true });
+  expect(Object.keys(unzipSync(server.uploads[0]!))).toEqual(["test_a.py"]);
+  expect(await clock.run(listJobs(call))).toMatchObject([{ status: "completed", success: true }]);
+  expect(Object.keys(unzipSync(await createProjectZip(join(home, "project")).bytes()))).toEqual(["test_a.py"]);
+});

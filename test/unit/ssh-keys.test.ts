@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fingerprint, generateKeyPair, publicKeyBlob } from "../../src/ssh/keys.ts";
+
+function sshKeygen(args: readonly string[], privateKey: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "gpu-keys-"));
+  try {
+    const path = join(folder, "key");
+    writeFileSync(path, privateKey, { mode: 0o600 });
+    return Bun.spawnSync(["ssh-keygen", ...args, path]).stdout.toString().trim();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test("OpenSSH reads the private key and finds the public one in it", () => {
+  // Comments of every length, so that the padding takes each of its lengths.
+  for (const comment of ["", "a", "ab", "abc", "abcd", "abcde", "abcdef", "a b"]) {
+    const pair = generateKeyPair(comment);
+    expect(sshKeygen(["-y", "-f"], pair.privateKey)).toBe(pair.publicKey);
+  }
+});
+
+test("the fingerprint is the one that ssh-keygen prints", () => {
+  const pair = generateKeyPair("me@here");
+  expect(sshKeygen(["-l", "-f"], pair.privateKey)).toContain(`256 ${fingerprint(pair.publicKey)} me@here`);
+});
+
+test("a comment cannot add a second line", () => {
+  const { publicKey } = generateKeyPair("one\nssh-ed25519 AAAA");
+  expect(publicKey.split("\n")).toHaveLength(1);
+});
+
+test("what is no public key is refused", () => {
+  expect(() => publicKeyBlob("hello")).toThrow("one-line form");
+  expect(() => publicKeyBlob("")).toThrow("one-line form");
+});
