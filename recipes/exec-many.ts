@@ -4,7 +4,10 @@ export default recipe({
   summary: "Run a command on several machines at once",
   budget: 0, // machines of the local provider cost nothing, and no other is rented
   input: z.object({
-    command: z.string().default("uname -n").meta({ positional: true, description: "command for the shell of each machine" }),
+    command: z.string().default("uname -n").meta({
+      positional: true,
+      description: "command for the shell of each machine",
+    }),
     count: z.number().int().min(1).default(2).meta({ short: "n", description: "machines to start" }),
   }),
   async run({ command, count }) {

@@ -4,6 +4,12 @@ import type { CommandEntry } from "./command.ts";
 /** The one list: what help and completion know of every command without loading any. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "available",
+    summary: "List what can be rented, cheapest first",
+    effect: "read",
+    load: () => import("./commands/available.ts").then((module) => module.default),
+  },
+  {
     name: "ci list",
     summary: "List your jobs",
     effect: "read",

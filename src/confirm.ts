@@ -10,12 +10,11 @@ export async function confirmPlan(command: Command, input: Record<string, unknow
   if (command.effect !== "spend" && command.effect !== "destroy") return;
   const plan = await command.plan?.(input, context);
   if (plan === undefined || context.globals.yes || !isWorthAsking(plan)) return;
-  const question = describePlan(plan);
   const { terminal } = context.world;
   if (context.globals.json || !canAsk(terminal)) {
-    throw new UsageError(`${question}: nobody can be asked here`, { hint: "`--yes` says yes beforehand" });
+    throw new UsageError(`this would ${describePlan(plan)}, and nobody can be asked here`, { hint: "`--yes` says yes beforehand" });
   }
-  if (await askYesNo(`${question}?`, terminal)) return;
+  if (await askYesNo(`${sentence(describePlan(plan))}?`, terminal)) return;
   context.signal.throwIfAborted();
   throw new GpuError("nothing was done: the answer was no", { exitCode: new InterruptedError().exitCode });
 }
@@ -27,5 +26,9 @@ function isWorthAsking({ costDollars = 0, loss }: Plan): boolean {
 /** `rent gpu_1x_a10 for 4 h, at most $3.00`. */
 export function describePlan({ action, costDollars, loss }: Plan): string {
   const cost = costDollars ? `, at most $${costDollars.toFixed(2)}` : "";
-  return `${action}${cost}${loss ? `; this loses ${loss}` : ""}`;
+  return `${action}${cost}${loss ? `, which loses ${loss}` : ""}`;
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -18,3 +18,9 @@ export function durationMs(duration: Duration): number {
 function isUnit(word: string | undefined): word is keyof typeof unitsMs {
   return word !== undefined && word in unitsMs;
 }
+
+/** Minutes as people say them: `29 min`, `4 h 00 min`. */
+export function minutesText(minutes: number): string {
+  const whole = Math.max(0, Math.floor(minutes));
+  return whole < 60 ? `${whole} min` : `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, "0")} min`;
+}

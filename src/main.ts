@@ -27,27 +27,25 @@ async function main(): Promise<void> {
 }
 
 /** Processes that `gpu` starts of itself are told by their first word; nobody types these. */
-function startRole(
-  [role, ...rest]: readonly string[],
-  world: World,
-  ending: AbortController,
-): Promise<number> | undefined {
+function startRole([role, ...rest]: readonly string[], world: World, ending: AbortController): Promise<number> | undefined {
+  const { signal } = ending;
   if (role === ":machine") {
     return import("./provider/local/machine.ts").then(({ runMachine }) => runMachine(rest[0] ?? "", world));
   }
-  if (role === ":background") {
-    return import("./background/process.ts").then(({ runBackground }) => runBackground(world));
-  }
-  if (role === "agent") {
-    return import("./agent/agent.ts").then(({ runAgentProcess }) => runAgentProcess(rest, world, ending.signal));
-  }
-  return undefined;
+  if (role !== ":background" && role !== "agent") return undefined;
+  trapAll(ending);
+  if (role === "agent") return import("./agent/agent.ts").then(({ runAgentProcess }) => runAgentProcess(rest, world, signal));
+  return import("./background/process.ts").then(({ runBackground }) => runBackground(world, { signal }));
 }
 
 async function startCommand(argv: readonly string[], world: World, ending: AbortController): Promise<number> {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) trap(signal, ending);
+  trapAll(ending);
   const { runApp } = await import("./app.ts");
   return await runApp([...calledAs(), ...argv], { world, signal: ending.signal, version: packageJson.version });
+}
+
+function trapAll(ending: AbortController): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) trap(signal, ending);
 }
 
 /** The first signal ends the work in order, the second says that it is ending, the third ends it at once. */

@@ -32,7 +32,10 @@ export async function startAgent({ world, socket, port, token, dataFolder }: Age
     return Response.json(await readStatus(world, { bootedMs, lastActivityMs: service.lastActivityMs }));
   };
   try {
-    const listener = await listen(socket === undefined ? { hostname: "127.0.0.1", port: port ?? 0 } : { socket }, handler);
+    const listener = await listen(
+      socket === undefined ? { hostname: "127.0.0.1", port: port ?? 0 } : { socket },
+      handler,
+    );
     return {
       address: listener.address,
       async [Symbol.asyncDispose]() {
@@ -70,7 +73,9 @@ function optionsOf(argv: readonly string[], { env, home }: World) {
   const { values } = parsed(argv);
   const token = env.GPU_AGENT_TOKEN;
   if (!token) throw new UsageError("there is no token", { hint: "set `GPU_AGENT_TOKEN`" });
-  if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) throw new UsageError(`\`${values.port}\` is not a port`);
+  if (values.port !== undefined && !/^\d{1,5}$/.test(values.port)) {
+    throw new UsageError(`\`${values.port}\` is not a port`);
+  }
   const port = values.port === undefined ? undefined : Number(values.port);
   return { socket: values.socket, port, token, dataFolder: resolve(home, ".gpu-agent") };
 }
@@ -79,12 +84,18 @@ function parsed(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: { socket: { type: "string" }, port: { type: "string" } } });
   } catch (error) {
-    throw new UsageError(messageOf(error), { hint: "`gpu agent --socket <path>` or `gpu agent --port <port>`", cause: error });
+    throw new UsageError(messageOf(error), {
+      hint: "`gpu agent --socket <path>` or `gpu agent --port <port>`",
+      cause: error,
+    });
   }
 }
 
 /** A folder with a `bun` in it that is this executable, for projects on machines that have none. */
-async function makeBunFolder({ self: [executable = "", ...script], platform, env }: World, dataFolder: string): Promise<string | undefined> {
+async function makeBunFolder(
+  { self: [executable = "", ...script], platform, env }: World,
+  dataFolder: string,
+): Promise<string | undefined> {
   const isThere = Bun.which("bun", { PATH: env.PATH ?? "" }) !== null;
   if (isThere || platform === "win32") return undefined;
   const folder = join(dataFolder, "bin");

@@ -61,10 +61,23 @@ export async function backgroundClient(
   }
 }
 
-/** Opens a tunnel that outlives this process. */
-export async function startTunnel(world: ClientWorld, request: TunnelRequest): Promise<TunnelReport> {
-  using background = await backgroundClient(world);
-  return await background.startTunnel(request);
+/** Opens a tunnel that outlives this process; one that is interrupted while it opens does not stay. */
+export async function startTunnel(
+  world: ClientWorld,
+  request: TunnelRequest,
+  signal?: AbortSignal,
+): Promise<TunnelReport> {
+  using background = await backgroundClient(world, { signal });
+  const stop = () => background[Symbol.dispose]();
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    return await background.startTunnel(request);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+  }
 }
 
 /** The tunnels of this state folder; none where there is no background process. */

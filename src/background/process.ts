@@ -44,27 +44,31 @@ export async function runBackground(world: World, options: BackgroundOptions = {
     world.clock.sleep(idleMs, idle.signal).then(() => quit.resolve("nothing to hold"), () => {});
   };
   const tunnels = createTunnels({ world, giveUpAfterMs, onChange, log });
-  const handle = (request: Request) =>
+  const handle = (request: Request, gone: AbortSignal) =>
     answer(request, {
+      gone,
       tunnels,
       quit: () => quit.resolve("asked to"),
       ping: () => ({ id, version, protocol: protocolVersion, held: tunnels.heldCount() }),
     });
 
   const server = net.createServer((socket) => {
+    const gone = new AbortController();
     sockets.add(socket);
     onChange();
     socket.on("error", () => {});
     socket.once("close", () => {
       sockets.delete(socket);
+      gone.abort(new GpuError("interrupted"));
       onChange();
     });
     const serve = async () => {
       for await (const line of readJsonLines(socket)) {
         requests++;
-        handleLine(line, handle).then((result) => writeJsonLine(socket, result)).finally(() => requests--).finally(
-          onChange,
-        );
+        handleLine(line, (request) => handle(request, gone.signal))
+          .then((result) => writeJsonLine(socket, result))
+          .finally(() => requests--)
+          .finally(onChange);
       }
     };
     serve().catch(() => socket.destroy());
@@ -113,12 +117,14 @@ async function handleLine(line: unknown, handle: (request: Request) => Promise<u
 }
 
 interface Parts {
+  /** Fires when who asked goes away. */
+  readonly gone: AbortSignal;
   readonly tunnels: Tunnels;
   ping(): unknown;
   quit(): void;
 }
 
-async function answer(request: Request, { tunnels, ping, quit }: Parts): Promise<unknown> {
+async function answer(request: Request, { tunnels, gone, ping, quit }: Parts): Promise<unknown> {
   switch (request.method) {
     case "ping":
       return ping();
@@ -126,7 +132,7 @@ async function answer(request: Request, { tunnels, ping, quit }: Parts): Promise
       quit();
       return null;
     case "tunnel.start":
-      return await tunnels.start(request.parameters);
+      return await tunnels.start(request.parameters, gone);
     case "tunnel.status":
       return tunnels.status(request.parameters);
     case "tunnel.stop":

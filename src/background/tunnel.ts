@@ -29,7 +29,9 @@ export function toTunnel({ instanceId, openedAt, ...report }: TunnelReport): Tun
 /** A line for each forward: `127.0.0.1:8000 → i-1:8000`. */
 export function tunnelText({ instance, forwards }: Tunnel): string {
   return forwards.map(({ bind, localPort, remoteHost, remotePort }) => {
-    const remote = remoteHost === "127.0.0.1" || remoteHost === "localhost" ? `${remotePort}` : `${remoteHost}:${remotePort}`;
+    const remote = remoteHost === "127.0.0.1" || remoteHost === "localhost"
+      ? `${remotePort}`
+      : `${remoteHost}:${remotePort}`;
     return `${bind}:${localPort} → ${instance}:${remote}`;
   }).join("\n");
 }

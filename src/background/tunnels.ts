@@ -10,7 +10,8 @@ import type { TunnelFilter, TunnelReport, TunnelRequest } from "./protocol.ts";
 export interface Tunnels {
   /** How many are open, or being opened. */
   heldCount(): number;
-  start(request: TunnelRequest): Promise<TunnelReport>;
+  /** Resolves when it stands. When `gone` fires before that, nobody would know of it, and it is not opened. */
+  start(request: TunnelRequest, gone: AbortSignal): Promise<TunnelReport>;
   status(filter: TunnelFilter): TunnelReport[];
   /** Closes what fits, and returns the last of each. */
   stop(filter: TunnelFilter): Promise<TunnelReport[]>;
@@ -25,7 +26,7 @@ interface Entry {
 }
 
 export interface TunnelsOptions {
-  readonly world: Pick<World, "clock" | "dial" | "platform">;
+  readonly world: Pick<World, "clock" | "dial" | "platform" | "random">;
   /** How long a tunnel whose instance does not answer tries again. */
   readonly giveUpAfterMs: number;
   /** Called when there may be less to hold. */
@@ -46,7 +47,7 @@ export function createTunnels({ world, giveUpAfterMs, onChange, log }: TunnelsOp
 
   return {
     heldCount: () => [...entries.values()].filter(({ end }) => !end).length,
-    async start(request) {
+    async start(request, gone) {
       const { name, address, hostKey } = request;
       const known = entries.get(name);
       if (known && !known.end) {
@@ -56,6 +57,8 @@ export function createTunnels({ world, giveUpAfterMs, onChange, log }: TunnelsOp
       }
       const entry: Entry = { request, stopping: new AbortController() };
       entries.set(name, entry);
+      const stop = () => entry.stopping.abort(gone.reason);
+      gone.addEventListener("abort", stop, { once: true });
       try {
         const privateKey = await readKey(request.privateKeyPath);
         const tunnel = await openTunnel({
@@ -78,6 +81,8 @@ export function createTunnels({ world, giveUpAfterMs, onChange, log }: TunnelsOp
       } catch (error) {
         remove(entry);
         throw error;
+      } finally {
+        gone.removeEventListener("abort", stop);
       }
     },
     status: (filter) => matching(filter).flatMap((entry) => entry.tunnel ? [reportOf(entry, entry.tunnel)] : []),

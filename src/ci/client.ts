@@ -35,7 +35,10 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
   let known: Promise<Health> | undefined;
 
   const health = () =>
-    known ??= inWords(() => requestJson({ ...target, bearer: undefined }, { path: "/health", schema: Health }));
+    known ??= askHealth({ ...target, bearer: undefined }).catch((error) => {
+      known = undefined;
+      throw ciError(error, { server });
+    });
   const features = async () => {
     const { server: kind, features } = await health();
     return (feature: Feature) => kind === "gpu" && features.includes(feature);
@@ -83,7 +86,9 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
   const cancelJob = async (jobId: string): Promise<Job> => {
     const has = await authenticated(features);
     if (!has("cancel")) {
-      throw new CiError(`the CI server at ${server} cannot cancel a job`, { hint: "only `gpu ci serve` and rented machines can" });
+      throw new CiError(`the CI server at ${server} cannot cancel a job`, {
+        hint: "only `gpu ci serve` and rented machines can",
+      });
     }
     const options: RequestOptions = { method: "POST", path: `${jobPath(jobId)}/cancel`, isRepeatable: true };
     return await authenticated(() => requestJson(target, { ...options, schema: Job }), jobId).catch((error) => {
@@ -161,6 +166,18 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
   }
 
   return { submitStreaming, submitAsync, streamJob, listJobs, getJob, cancelJob, health };
+}
+
+/** A server that knows no such path, or keeps it for itself, is a plain one. */
+async function askHealth(target: Target): Promise<Health> {
+  try {
+    return await requestJson(target, { path: "/health", schema: Health });
+  } catch (error) {
+    const isPlain = error instanceof HttpError && error.reason === "status" &&
+      [401, 403, 404, 405].includes(error.status ?? 0);
+    if (isPlain) return { status: "unknown", features: [] };
+    throw error;
+  }
 }
 
 function jobPath(jobId: string): string {

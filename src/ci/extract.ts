@@ -59,7 +59,9 @@ function safeParts(entry: DirectoryEntry): string[] {
   if (entry.name === "" || entry.name.includes("\0")) throw new ArchiveError(`${shown} is not a file name`);
   const isAbsolute = /^([/\\]|[A-Za-z]:[/\\])/.test(entry.name);
   // A backslash parts folders on Windows, where `..\x` would leave the folder.
-  if (isAbsolute || entry.name.split(/[/\\]/).includes("..")) throw new ArchiveError(`${shown} leads out of the project`);
+  if (isAbsolute || entry.name.split(/[/\\]/).includes("..")) {
+    throw new ArchiveError(`${shown} leads out of the project`);
+  }
   return entry.name.split("/").filter((part) => part !== "" && part !== ".");
 }
 
@@ -77,7 +79,9 @@ async function writeWholeEntry(
 ): Promise<void> {
   const packed = await readExactly(archive, await contentOffset(archive, entry), entry.packedBytes);
   const content = entry.method === 8 ? inflateWhole(packed, entry) : packed;
-  if (content.length !== entry.bytes || crc32(content) !== entry.crc) throw new ArchiveError(`${shownName(entry)} is damaged`);
+  if (content.length !== entry.bytes || crc32(content) !== entry.crc) {
+    throw new ArchiveError(`${shownName(entry)} is damaged`);
+  }
   try {
     writeFileSync(path, content, { flag: "wx", mode: 0o600 | entry.mode });
   } catch (error) {

@@ -38,11 +38,17 @@ export function ciError(error: unknown, { server, jobId }: { server: string; job
   }
   if (status === 403) {
     const whose = jobId === undefined ? "this" : `job \`${jobId}\``;
-    return new CiError(`access to ${whose} is denied: it is another user's, or yours is not active`, { ...options, hint: listHint });
+    return new CiError(`access to ${whose} is denied: it is another user's, or yours is not active`, {
+      ...options,
+      hint: listHint,
+    });
   }
   if (status === 404) {
     return jobId === undefined
-      ? new CiError(`${server} is not a CI server: it knows no such request`, { ...options, hint: "check `--server` and `CI_SERVER_URL`" })
+      ? new CiError(`${server} is not a CI server: it knows no such request`, {
+        ...options,
+        hint: "check `--server` and `CI_SERVER_URL`",
+      })
       : new CiError(`there is no job \`${jobId}\` on ${server}`, { ...options, hint: listHint });
   }
   const text = said === "" ? "" : `: ${said}`;

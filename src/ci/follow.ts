@@ -91,7 +91,10 @@ async function open(
   return await request(target, {
     path: `/jobs/${encodeURIComponent(jobId)}/stream`,
     query: { from_beginning: String(fromBeginning || isAgain) },
-    headers: { accept: "text/event-stream", ...(canResume && place.id !== undefined ? { "last-event-id": place.id } : {}) },
+    headers: {
+      accept: "text/event-stream",
+      ...(canResume && place.id !== undefined ? { "last-event-id": place.id } : {}),
+    },
     // This loop counts and waits; a second one inside would multiply both.
     attempts: 1,
   });
@@ -167,7 +170,8 @@ function* newLine(data: string, place: Place): Generator<CiEvent> {
 function silence(job: Job, place: Place, has: (feature: Feature) => boolean): { reason?: string } {
   if (place.lines > 0 || job.success === true || job.start_time !== null || has("event-ids")) return {};
   return {
-    reason: "the server could not set the project up and does not say why: it needs a valid zip with a `requirements.txt` " +
+    reason:
+      "the server could not set the project up and does not say why: it needs a valid zip with a `requirements.txt` " +
       "at its root that installs",
   };
 }

@@ -22,10 +22,11 @@ export interface SubmitCall extends CiCall {
 export type ProjectZip = ReadableStream<Uint8Array> & { bytes(): Promise<Uint8Array> };
 
 /** The functions that a recipe or a program imports as the existing client's library. */
-export function ciLibrary(world: World) {
+export function ciLibrary(world: World, configured?: CiSettings) {
   const clientOf = async ({ server, apiKey, signal }: CiCall): Promise<CiClient> =>
-    ciClient({ world, signal, ...await ciSettings(world, { flags: { server, apiKey } }) });
-  const pack = ({ dir = ".", ignore = true, signal }: SubmitCall) => packProject(resolve(world.cwd, dir), { ignore, signal });
+    ciClient({ world, signal, ...await ciSettings(world, { flags: { server, apiKey }, configured }) });
+  const pack = ({ dir = ".", ignore = true, signal }: SubmitCall) =>
+    packProject(resolve(world.cwd, dir), { ignore, signal });
 
   return {
     createProjectZip(dir: string, { ignore = true }: { ignore?: boolean } = {}): ProjectZip {
@@ -40,7 +41,9 @@ export function ciLibrary(world: World) {
       const packed = await pack(call);
       return await (await clientOf(call)).submitAsync(packed.stream, { args: call.args });
     },
-    async *waitForJob({ jobId, fromBeginning = false, ...call }: CiCall & { jobId: string; fromBeginning?: boolean }): AsyncGenerator<CiEvent> {
+    async *waitForJob(
+      { jobId, fromBeginning = false, ...call }: CiCall & { jobId: string; fromBeginning?: boolean },
+    ): AsyncGenerator<CiEvent> {
       yield* (await clientOf(call)).streamJob(jobId, { fromBeginning });
     },
     async listJobs(call: CiCall = {}): Promise<Job[]> {

@@ -20,7 +20,9 @@ export async function listen(to: Listen, handler: (request: Request) => Promise<
     development: false,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     fetch: (request: Request) =>
-      handler(request).catch((error: unknown) => Response.json({ detail: `Internal error: ${reasonOf(error)}` }, { status: 500 })),
+      handler(request).catch((error: unknown) =>
+        Response.json({ detail: `Internal error: ${reasonOf(error)}` }, { status: 500 })
+      ),
   };
   try {
     if (!("socket" in to)) {
@@ -41,7 +43,10 @@ export async function listen(to: Listen, handler: (request: Request) => Promise<
   } catch (error) {
     const place = "socket" in to ? `the socket \`${to.socket}\`` : `port ${to.port} of ${to.hostname}`;
     const why = systemCode(error) === "EADDRINUSE" ? "another program listens there" : reasonOf(error);
-    throw new GpuError(`cannot serve on ${place}: ${why}`, { hint: "name another one, or 0 for any free port", cause: error });
+    throw new GpuError(`cannot serve on ${place}: ${why}`, {
+      hint: "name another one, or 0 for any free port",
+      cause: error,
+    });
   }
 }
 

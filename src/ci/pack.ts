@@ -1,8 +1,9 @@
-import { constants } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { createDeflateRaw, crc32 } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { GpuError } from "../errors.ts";
+import { deflater } from "./deflater.ts";
+import { warningsOf } from "./pack-warnings.ts";
 import { readTree, type Tree, type TreeFile, unreadable } from "./tree.ts";
 import { type Method, ZipWriter } from "./zip.ts";
 
@@ -36,7 +37,6 @@ export interface Pack {
 /** A file up to this size is read, packed and written at once; memory is a few times this. */
 const wholeUpTo = 4 * 2 ** 20;
 const pieceBytes = 256 * 2 ** 10;
-const largeProjectBytes = 200 * 2 ** 20;
 
 /** Looks through a project and gives its archive: sorted, with fixed times, so the same files give the same bytes. */
 export async function packProject(dir: string, { ignore, signal, onProgress }: PackOptions): Promise<Pack> {
@@ -108,7 +108,11 @@ function readWhole(file: TreeFile): Uint8Array<ArrayBuffer> {
   }
 }
 
-async function* packInPieces(zip: ZipWriter, file: TreeFile, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+async function* packInPieces(
+  zip: ZipWriter,
+  file: TreeFile,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   await using handle = await openLarge(file);
   let isFirst = true;
   let entry: ReturnType<ZipWriter["open"]> | undefined;
@@ -126,7 +130,8 @@ async function* packInPieces(zip: ZipWriter, file: TreeFile, signal: AbortSignal
     if (isFirst) {
       isFirst = false;
       // What the first piece does not shrink by (weights, images, archives) the rest mostly does not either.
-      const method: Method = Bun.deflateSync(content, { library: "libdeflate", level: 1 }).length < content.length * 0.95 ? 8 : 0;
+      const method: Method =
+        Bun.deflateSync(content, { library: "libdeflate", level: 1 }).length < content.length * 0.95 ? 8 : 0;
       entry = zip.open(file, { method, expectedBytes: file.bytes });
       if (method === 8) deflate = deflater();
       yield entry.head;
@@ -142,28 +147,6 @@ async function* packInPieces(zip: ZipWriter, file: TreeFile, signal: AbortSignal
   for (const part of rest) packedBytes += part.length;
   yield* rest;
   if (entry) yield entry.tail({ crc, packedBytes, bytes });
-}
-
-/** Deflate off this thread, one piece in, what is ready out. */
-function deflater() {
-  const stream = createDeflateRaw({ level: 3 });
-  let ready: Uint8Array[] = [];
-  stream.on("data", (part: Uint8Array) => void ready.push(part));
-  const taken = () => {
-    const parts = ready;
-    ready = [];
-    return parts;
-  };
-  const settled = (start: (done: (error?: Error | null) => void) => void) =>
-    new Promise<Uint8Array[]>((resolve, reject) => start((error) => (error ? reject(error) : resolve(taken()))));
-  return {
-    push: (content: Uint8Array) => settled((done) => stream.write(content, done)),
-    end: () =>
-      settled((done) => {
-        stream.once("end", () => done());
-        stream.end();
-      }),
-  };
 }
 
 // A name that became a link or a pipe since it was listed is not followed and not waited for.
@@ -190,18 +173,4 @@ function nothingToSend(dir: string, { leftOut, skipped }: Tree): GpuError {
     ...(skipped.length > 0 ? [`${skipped.length} names are not files of this project`] : []),
   ];
   return new GpuError(`there is nothing to send in \`${dir}\``, { hint: reasons.join("; ") });
-}
-
-const secretNames = /^(id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|key|p12|pfx|kdbx)|credentials.*|service[-_]account.*\.json)$/i;
-
-function warningsOf(files: readonly TreeFile[], bytes: number): string[] {
-  const secrets = files.filter(({ name }) => secretNames.test(name.slice(name.lastIndexOf("/") + 1)));
-  const named = secrets.slice(0, 5).map(({ name }) => `\`${name}\``).join(", ");
-  const more = secrets.length > 5 ? ` and ${secrets.length - 5} more` : "";
-  return [
-    ...(secrets.length > 0 ? [`${named}${more} may hold secrets and will be sent; a line in \`.gpuignore\` leaves it out`] : []),
-    ...(bytes > largeProjectBytes
-      ? [`the project is ${Math.round(bytes / 2 ** 20)} MiB; a \`.gpuignore\` leaves out what the tests do not need`]
-      : []),
-  ];
 }

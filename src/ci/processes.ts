@@ -24,7 +24,7 @@ export async function endFamily(
     const targets = world.platform === "linux" ? membersOf(family) : family.groups.map((group) => -group);
     if (targets.length === 0) return;
     if (signal === "SIGTERM" && world.clock.now() >= graceEnds) signal = "SIGKILL";
-    if (signal === "SIGKILL" || !isAsked) for (const pid of targets) send(pid, signal);
+    if (signal === "SIGKILL" || !isAsked) { for (const pid of targets) send(pid, signal); }
     // Elsewhere than on Linux nobody says who is left: one question, one kill.
     if (world.platform !== "linux" && signal === "SIGKILL") return;
     isAsked = true;

@@ -39,7 +39,13 @@ export async function readProject(folder: string, args: readonly string[]): Prom
   for (const kind of kinds) {
     const found = kind.read({ has, text: (name) => textOf(folder, name) });
     if (!found) continue;
-    return { because: found.because, setup: found.setup, test: withArgs(found.test, args), env: {}, timeoutMs: defaultTimeoutMs };
+    return {
+      because: found.because,
+      setup: found.setup,
+      test: withArgs(found.test, args),
+      env: {},
+      timeoutMs: defaultTimeoutMs,
+    };
   }
   throw new ProjectError(
     "nothing here says how to test it. Looked for: gpu-ci.yaml, bun.lock, package.json with a `test` script, " +
@@ -82,9 +88,7 @@ interface Kind {
 const kinds: readonly Kind[] = [
   {
     read: ({ has }) =>
-      has("bun.lock")
-        ? { because: "bun.lock", setup: ["bun install --frozen-lockfile"], test: "bun test" }
-        : undefined,
+      has("bun.lock") ? { because: "bun.lock", setup: ["bun install --frozen-lockfile"], test: "bun test" } : undefined,
   },
   {
     read({ has, text }) {
@@ -111,7 +115,8 @@ const kinds: readonly Kind[] = [
           "python3 -m venv .venv",
           `.venv/bin/python -m pip install --quiet --disable-pip-version-check ${what}`,
         ],
-        test: ".venv/bin/python -m $(.venv/bin/python -c 'import pytest' 2>/dev/null && echo pytest || echo unittest discover)",
+        test:
+          ".venv/bin/python -m $(.venv/bin/python -c 'import pytest' 2>/dev/null && echo pytest || echo unittest discover)",
       };
     },
   },
@@ -150,5 +155,8 @@ function textOf(folder: string, name: string): string {
 
 function durationMs(text: string): number {
   const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  return [...text.matchAll(/(\d+)(ms|s|m|h|d)/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0), 0);
+  return [...text.matchAll(/(\d+)(ms|s|m|h|d)/g)].reduce(
+    (sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0),
+    0,
+  );
 }

@@ -74,7 +74,9 @@ async function runPlan(plan: ProjectPlan, options: RunnerOptions): Promise<boole
     const end = await run(plan.test);
     if (end.startsWith("signal")) log.write(`gpu: \`${plan.test}\` ended with ${end}\n`);
     // A shell says so when it knows no such command.
-    if (end === "exit code 127") log.write(`gpu: a command of \`${plan.test}\` (from ${plan.because}) is not installed here\n`);
+    if (end === "exit code 127") {
+      log.write(`gpu: a command of \`${plan.test}\` (from ${plan.because}) is not installed here\n`);
+    }
     return end === "exit code 0";
   } catch (error) {
     if (!over.signal.aborted || options.signal.aborted) throw error;

@@ -1,10 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { open, rm } from "node:fs/promises";
-import { z } from "zod";
-import { reasonOf } from "../files.ts";
 import type { World } from "../world.ts";
+import { detail, invalid } from "./answers.ts";
+import { take } from "./intake.ts";
 import { features } from "./job.ts";
-import { FormError, readForm } from "./multipart.ts";
 import { type CiService, wireTime } from "./service.ts";
 import { eventStream } from "./sse.ts";
 
@@ -37,7 +35,9 @@ export function ciHandler(options: CiServerOptions): Handler {
 interface Route {
   readonly path: RegExp;
   readonly isOpen?: boolean;
-  readonly methods: Readonly<Record<string, (request: Request, options: CiServerOptions & { id: string }) => Response | Promise<Response>>>;
+  readonly methods: Readonly<
+    Record<string, (request: Request, options: CiServerOptions & { id: string }) => Response | Promise<Response>>
+  >;
 }
 
 const routes: readonly Route[] = [
@@ -46,8 +46,14 @@ const routes: readonly Route[] = [
     isOpen: true,
     methods: { GET: () => Response.json({ status: "ok", server: "gpu", features }) },
   },
-  { path: /^\/submit$/, methods: { POST: (request, options) => submitFollowed(request, options, { isIdSaid: false }) } },
-  { path: /^\/submit-stream$/, methods: { POST: (request, options) => submitFollowed(request, options, { isIdSaid: true }) } },
+  {
+    path: /^\/submit$/,
+    methods: { POST: (request, options) => submitFollowed(request, options, { isIdSaid: false }) },
+  },
+  {
+    path: /^\/submit-stream$/,
+    methods: { POST: (request, options) => submitFollowed(request, options, { isIdSaid: true }) },
+  },
   {
     path: /^\/submit-async$/,
     methods: {
@@ -80,53 +86,15 @@ const routes: readonly Route[] = [
   },
 ];
 
-async function submitFollowed(request: Request, options: CiServerOptions, { isIdSaid }: { isIdSaid: boolean }): Promise<Response> {
+async function submitFollowed(
+  request: Request,
+  options: CiServerOptions,
+  { isIdSaid }: { isIdSaid: boolean },
+): Promise<Response> {
   const taken = await take(request, options);
   if (taken instanceof Response) return taken;
   const { service, world } = options;
   return eventStream({ service, clock: world.clock, id: taken, isIdSaid, after: 0, signal: request.signal });
-}
-
-const Args = z.array(z.string());
-
-/** Writes the upload to disk and makes a job of it. */
-async function take(request: Request, { service, maxUploadBytes = 16 * 2 ** 30 }: CiServerOptions): Promise<string | Response> {
-  const idempotencyKey = request.headers.get("idempotency-key") ?? undefined;
-  const known = service.findByKey(idempotencyKey);
-  if (known !== undefined) return known;
-  const id = service.newId();
-  const path = service.uploadPath(id);
-  let isTaken = false;
-  try {
-    await using file = await open(path, "wx", 0o600);
-    let bytes = 0;
-    const form = await readForm(request.body ?? new ReadableStream<Uint8Array>({ start: (end) => end.close() }), {
-      contentType: request.headers.get("content-type") ?? "",
-      async write(piece) {
-        bytes += piece.length;
-        if (bytes > maxUploadBytes) throw new TooLarge();
-        for (let at = 0; at < piece.length;) at += (await file.write(piece, at)).bytesWritten;
-      },
-    });
-    if (!form.hasFile) return invalid({ type: "missing", loc: ["body", "file"], msg: "Field required", input: null });
-    const args = Args.safeParse(jsonOf(form.fields.get("args") ?? "[]"));
-    if (!args.success) {
-      return invalid({ type: "list_type", loc: ["body", "args"], msg: "Input should be a JSON list of strings", input: null });
-    }
-    isTaken = true;
-    return service.submit({ id, args: args.data, idempotencyKey });
-  } catch (error) {
-    if (error instanceof TooLarge) return detail(413, `The upload is larger than ${maxUploadBytes} bytes`);
-    if (error instanceof FormError) return detail(400, "There was an error parsing the body");
-    if (request.signal.aborted) return detail(400, "The upload was cut off");
-    return detail(507, `The upload cannot be stored: ${reasonOf(error)}`);
-  } finally {
-    if (!isTaken) await rm(path, { force: true });
-  }
-}
-
-class TooLarge extends Error {
-  override name = "TooLarge";
 }
 
 function list(request: Request, { service }: CiServerOptions): Response {
@@ -134,10 +102,20 @@ function list(request: Request, { service }: CiServerOptions): Response {
   const since = query.get("since");
   const limit = query.get("limit");
   if (since !== null && Number.isNaN(Date.parse(since))) {
-    return invalid({ type: "datetime_parsing", loc: ["query", "since"], msg: "Input should be a valid datetime", input: since });
+    return invalid({
+      type: "datetime_parsing",
+      loc: ["query", "since"],
+      msg: "Input should be a valid datetime",
+      input: since,
+    });
   }
   if (limit !== null && !/^\d{1,9}$/.test(limit)) {
-    return invalid({ type: "int_parsing", loc: ["query", "limit"], msg: "Input should be a valid integer", input: limit });
+    return invalid({
+      type: "int_parsing",
+      loc: ["query", "limit"],
+      msg: "Input should be a valid integer",
+      input: limit,
+    });
   }
   return Response.json(service.list({
     status: query.get("status") ?? undefined,
@@ -148,8 +126,18 @@ function list(request: Request, { service }: CiServerOptions): Response {
 }
 
 const booleans: Readonly<Record<string, boolean>> = {
-  true: true, "1": true, on: true, yes: true, t: true, y: true,
-  false: false, "0": false, off: false, no: false, f: false, n: false,
+  true: true,
+  "1": true,
+  on: true,
+  yes: true,
+  t: true,
+  y: true,
+  false: false,
+  "0": false,
+  off: false,
+  no: false,
+  f: false,
+  n: false,
 };
 
 function follow(request: Request, { service, world, id }: CiServerOptions & { id: string }): Response {
@@ -186,20 +174,4 @@ export function isSameSecret(given: string, expected: string): boolean {
 /** The key of an `Authorization: Bearer` header, "" without one. */
 export function bearerOf(request: Request): string {
   return /^bearer\s+(\S.*)$/i.exec(request.headers.get("authorization") ?? "")?.[1]?.trim() ?? "";
-}
-
-function detail(status: number, text: string, headers: Record<string, string> = {}): Response {
-  return Response.json({ detail: text }, { status, headers });
-}
-
-function invalid(issue: { type: string; loc: string[]; msg: string; input: unknown }): Response {
-  return Response.json({ detail: [issue] }, { status: 422 });
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -56,7 +56,8 @@ export class CiService implements AsyncDisposable {
   newId(): string {
     const hex = Buffer.from(this.#options.world.random(16)).toString("hex");
     const variant = ((parseInt(hex.slice(16, 18), 16) & 0x3f) | 0x80).toString(16);
-    return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, variant + hex.slice(18, 20), hex.slice(20)].join("-");
+    return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, variant + hex.slice(18, 20), hex.slice(20)]
+      .join("-");
   }
 
   /** Where the archive of a new job is to be written before `submit`. */

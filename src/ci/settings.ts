@@ -27,7 +27,9 @@ export async function ciSettings(
 function checkedServer(server: string): string {
   const url = URL.parse(server);
   if (url && (url.protocol === "http:" || url.protocol === "https:")) return server;
-  throw new UsageError(`\`${server}\` is not the address of a CI server`, { hint: `write it like \`${defaultServer}\`` });
+  throw new UsageError(`\`${server}\` is not the address of a CI server`, {
+    hint: `write it like \`${defaultServer}\``,
+  });
 }
 
 /** The line `api_key=…` of the existing client's file; no quotes and no comments, as there. */

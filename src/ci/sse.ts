@@ -21,6 +21,8 @@ export function eventStream(options: StreamOptions): Response {
   const gone = new AbortController();
   const signal = AbortSignal.any([options.signal, gone.signal]);
   const texts = withPings(eventsOf({ ...options, signal }), options.clock, signal);
+  // Who is gone asks for no more: what is open for them (the log's file) is closed from here.
+  signal.addEventListener("abort", () => void texts.return(undefined).catch(() => {}), { once: true });
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -55,22 +57,36 @@ async function* eventsOf({ service, id, isIdSaid, after, signal }: StreamOptions
 
 /** The events, and a comment at once and after each silence: the first one also sends the answer's head. */
 async function* withPings(events: AsyncGenerator<string>, clock: Clock, signal: AbortSignal): AsyncGenerator<string> {
-  yield ": ping\n\n";
-  let next = events.next();
-  while (!signal.aborted) {
-    const waiting = new AbortController();
-    const ping = clock.sleep(pingMs, AbortSignal.any([signal, waiting.signal])).then(() => "ping" as const, () => undefined);
-    const first = await Promise.race([next, ping]);
-    waiting.abort();
-    if (first === undefined) return;
-    if (first === "ping") {
-      yield ": ping\n\n";
-      continue;
+  try {
+    yield ": ping\n\n";
+    let next = nextOf(events);
+    while (!signal.aborted) {
+      const waiting = new AbortController();
+      const ping = clock.sleep(pingMs, AbortSignal.any([signal, waiting.signal])).then(
+        () => "ping" as const,
+        () => undefined,
+      );
+      const first = await Promise.race([next, ping]);
+      waiting.abort();
+      if (first === undefined) return;
+      if (first === "ping") {
+        yield ": ping\n\n";
+        continue;
+      }
+      if (first.done) return;
+      yield first.value;
+      next = nextOf(events);
     }
-    if (first.done) return;
-    yield first.value;
-    next = events.next();
+  } finally {
+    await events.return(undefined);
   }
+}
+
+/** The next item; its failure is met where it is awaited, and is no bug of the process while a ping is written. */
+function nextOf(events: AsyncGenerator<string>): Promise<IteratorResult<string>> {
+  const next = events.next();
+  next.catch(() => {});
+  return next;
 }
 
 /** One event; JSON in ASCII, as the existing server writes it. */

@@ -59,15 +59,24 @@ export class JobStore implements Disposable {
 
   findByKey(key: string | undefined): string | undefined {
     if (key === undefined) return undefined;
-    return this.#db.query<{ job_id: string }, [string]>("SELECT job_id FROM jobs WHERE idempotency_key = ?").get(key)?.job_id;
+    return this.#db.query<{ job_id: string }, [string]>("SELECT job_id FROM jobs WHERE idempotency_key = ?").get(key)
+      ?.job_id;
   }
 
   begin(id: string, nowIso: string): void {
     this.#db.run("UPDATE jobs SET status = 'running', start_time = ? WHERE job_id = ?", [nowIso, id]);
   }
 
-  end(id: string, { status, success, nowIso }: { status: "completed" | "cancelled"; success: boolean; nowIso: string }): void {
-    this.#db.run("UPDATE jobs SET status = ?, success = ?, end_time = ? WHERE job_id = ?", [status, success ? 1 : 0, nowIso, id]);
+  end(
+    id: string,
+    { status, success, nowIso }: { status: "completed" | "cancelled"; success: boolean; nowIso: string },
+  ): void {
+    this.#db.run("UPDATE jobs SET status = ?, success = ?, end_time = ? WHERE job_id = ?", [
+      status,
+      success ? 1 : 0,
+      nowIso,
+      id,
+    ]);
   }
 
   find(id: string): Job | undefined {

@@ -1,4 +1,13 @@
-import { accessSync, constants, lstatSync, readdirSync, readFileSync, realpathSync, statSync, type Stats } from "node:fs";
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { join, sep } from "node:path";
 import ignore, { type Ignore } from "ignore";
 import { GpuError, systemCode } from "../errors.ts";
@@ -40,7 +49,7 @@ export function readTree(dir: string, { isIgnoring, signal }: { isIgnoring: bool
 
   const enter = (prefix: string, outer: readonly Rules[], isLeftOut: boolean) => {
     signal?.throwIfAborted();
-    const folder = prefix === "" ? root : join(root, prefix);
+    const folder = join(root, prefix.slice(0, -1));
     const entries = entriesOf(folder);
     const rules = isIgnoring && !isLeftOut ? [...rulesOf(folder, prefix, entries), ...outer] : outer;
     for (const entry of entries) {
@@ -117,7 +126,11 @@ function isIgnored(name: string, rules: readonly Rules[]): boolean {
 }
 
 /** The real file behind a name; or why it is not sent. */
-function resolveFile(root: string, path: string, { isLink }: { isLink: boolean }): { path: string; stats: Stats } | string {
+function resolveFile(
+  root: string,
+  path: string,
+  { isLink }: { isLink: boolean },
+): { path: string; stats: Stats } | string {
   let stats: Stats;
   let real = path;
   try {

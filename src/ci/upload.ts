@@ -12,7 +12,9 @@ async function* partsOf(
 ): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   if (args.length > 0) {
-    yield encoder.encode(`--${boundary}\r\nContent-Disposition: form-data; name="args"\r\n\r\n${JSON.stringify(args)}\r\n`);
+    yield encoder.encode(
+      `--${boundary}\r\nContent-Disposition: form-data; name="args"\r\n\r\n${JSON.stringify(args)}\r\n`,
+    );
   }
   yield encoder.encode(
     `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="project.zip"\r\n` +

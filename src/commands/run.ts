@@ -7,7 +7,7 @@ export default defineCommand({
   name: "run",
   summary: "Run a recipe",
   description:
-    "A recipe is a TypeScript file that exports `recipe({ … })` and imports what it needs from \"gpu\". Its types are checked\n" +
+    'A recipe is a TypeScript file that exports `recipe({ … })` and imports what it needs from "gpu". Its types are checked\n' +
     "before any of it runs, its parameters are flags behind the file, and what it rents is given back when it ends, however that is.",
   // Each call in it is judged by itself: what spends needs the recipe's budget.
   effect: "write",
@@ -19,7 +19,10 @@ export default defineCommand({
   input: z.object({
     file: z.string().meta({ positional: true, complete: "file", description: "file of the recipe" }),
     args: z.array(z.string()).default([]).meta({ passThrough: true, description: "parameters of the recipe" }),
-    budget: z.number().nonnegative().optional().meta({ placeholder: "dollars", description: "the most it may spend, in US dollars" }),
+    budget: z.number().nonnegative().optional().meta({
+      placeholder: "dollars",
+      description: "the most it may spend, in US dollars",
+    }),
     check: z.boolean().default(true).describe("check its types first"),
   }),
   output: z.object({ exitCode: z.number().int().describe("exit code of the recipe") }),
@@ -66,22 +69,35 @@ async function checkTypes({ path, name }: RecipeFile, { world, signal, progress,
   const diagnostics = await checkRecipe(path, world, signal);
   progress(undefined);
   if (diagnostics.length > 0) {
-    throw new GpuError(`\`${name}\` does not type-check, and nothing of it was run\n${describeDiagnostics(diagnostics)}`, {
-      hint: "`gpu run --no-check` runs it all the same",
-    });
+    throw new GpuError(
+      `\`${name}\` does not type-check, and nothing of it was run\n${describeDiagnostics(diagnostics)}`,
+      {
+        hint: "`gpu run --no-check` runs it all the same",
+      },
+    );
   }
-  if (await isOutdated(path, world)) note("the gpu.d.ts beside the recipe is of another version of gpu; `gpu recipe init` renews it");
+  if (await isOutdated(path, world)) {
+    note("the gpu.d.ts beside the recipe is of another version of gpu; `gpu recipe init` renews it");
+  }
 }
 
 /** Undefined: the file ended the run while it was imported. */
 async function loadCommand(
-  { file, session, context }: { file: RecipeFile; session: import("../recipe/session.ts").RecipeSession; context: Context },
+  { file, session, context }: {
+    file: RecipeFile;
+    session: import("../recipe/session.ts").RecipeSession;
+    context: Context;
+  },
 ): Promise<Command | undefined> {
   const { recipeCommand, scriptCommand } = await import("../recipe/command.ts");
   if (file.shape === "script") return scriptCommand({ file, session });
   const { importRecipe } = await import("../recipe/load.ts");
   const loaded = await session.load(context, () => importRecipe(file));
   if (loaded === undefined) return undefined;
-  if (loaded.kind === "nothing") throw new GpuError(`the default export of \`${file.name}\` is undefined`, { hint: "`export default recipe({ … })`" });
+  if (loaded.kind === "nothing") {
+    throw new GpuError(`the default export of \`${file.name}\` is undefined`, {
+      hint: "`export default recipe({ … })`",
+    });
+  }
   return recipeCommand(loaded, { file, session });
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type Context, defineCommand } from "../command.ts";
+import { minutesText } from "../duration.ts";
 import { Instance } from "../rent/instances.ts";
 import type { RentRequest } from "../rent/launch.ts";
 
@@ -73,9 +74,9 @@ export default defineCommand({
     const { openInstanceHandle } = await import("../recipe/instance.ts");
     return await openInstanceHandle(instance, context);
   },
-  view: ({ id, state, address, pricePerHour, leaseEndsAt }) => {
-    const where = address && state === "running" ? `ready at ${address.host}:${address.port}` : state;
-    return `${id} is ${where}, $${pricePerHour.toFixed(2)}/h, its lease ends ${leaseEndsAt}`;
+  view: ({ id, state, address, readyAt, pricePerHour, leaseMinutesLeft }) => {
+    const where = address && readyAt ? `ready at ${address.host}:${address.port}` : state;
+    return `${id} is ${where}, $${pricePerHour.toFixed(2)}/h, leased for ${minutesText(leaseMinutesLeft ?? 0)}`;
   },
 });
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineCommand, type Table } from "../command.ts";
+import { minutesText } from "../duration.ts";
 import { Instance } from "../rent/instances.ts";
 
 export default defineCommand({
@@ -37,7 +38,7 @@ function instanceTable(instances: readonly Instance[], now: number): Table {
       instance.type,
       instance.owner === "unknown" ? `${instance.state} (not from this computer)` : instance.state,
       instance.address ? `${instance.address.host}:${instance.address.port}` : "-",
-      instance.launchedAt ? minutes((now - Date.parse(instance.launchedAt)) / 60_000) : "-",
+      instance.launchedAt ? minutesText((now - Date.parse(instance.launchedAt)) / 60_000) : "-",
       leaseText(instance),
       instance.costDollars === null ? "-" : `$${instance.costDollars.toFixed(2)}`,
     ]),
@@ -50,11 +51,6 @@ const warnMinutes = 10;
 
 function leaseText({ leaseMinutesLeft }: Instance): string {
   if (leaseMinutesLeft === null) return "-";
-  const text = minutes(leaseMinutesLeft);
+  const text = minutesText(leaseMinutesLeft);
   return leaseMinutesLeft < warnMinutes ? `${text} (ends soon)` : text;
-}
-
-function minutes(count: number): string {
-  const whole = Math.max(0, Math.floor(count));
-  return whole < 60 ? `${whole} min` : `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, "0")} min`;
 }

@@ -33,7 +33,7 @@ export default defineCommand({
     const isPaid = targets.some(({ pricePerHour }) => pricePerHour > 0);
     if (targets.length === 0 || (!isPaid && !input.all)) return undefined;
     const what = targets.map(({ id, name }) => (name === null ? id : `${id} (${name})`)).join(", ");
-    return { action: `stop ${what}`, loss: "their disks and all that runs there" };
+    return { action: `stop ${what}`, loss: targets.length === 1 ? "its disk and all that runs there" : "their disks and all that runs there" };
   },
   async run(input, context) {
     const { stopInstance } = await import("../rent/stop.ts");

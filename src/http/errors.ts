@@ -89,7 +89,10 @@ export function connectionError(error: unknown, { service, url }: { service: str
 }
 
 /** The error for an answer whose status is not 2xx. */
-export async function statusError(response: Response, { service, url }: { service: string; url: URL }): Promise<HttpError> {
+export async function statusError(
+  response: Response,
+  { service, url }: { service: string; url: URL },
+): Promise<HttpError> {
   const body = (await response.text().catch(() => "")).slice(0, 4096);
   const requestId = response.headers.get("x-request-id") ?? undefined;
   const { status } = response;

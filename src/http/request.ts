@@ -101,7 +101,10 @@ async function once(
     if (error instanceof HttpError) throw error;
     // What went wrong while the body was made (an unreadable file) is the caller's own error.
     if (upload?.failure()) throw upload.failure();
-    return { error: connectionError(watch.signal.aborted ? watch.signal.reason : error, { service, url }), retryAfter: null };
+    return {
+      error: connectionError(watch.signal.aborted ? watch.signal.reason : error, { service, url }),
+      retryAfter: null,
+    };
   } finally {
     watch.signal.removeEventListener("abort", onQuiet);
   }

@@ -5,6 +5,12 @@ import type { JobHandle } from "./job.ts";
 
 /** Every command as a function, by its words. */
 export interface Gpu {
+  /**
+   * List what can be rented, cheapest first.
+   *
+   * On the command line: `gpu available`.
+   */
+  available(input?: Record<never, never>, options?: CallOptions): Promise<AvailableOutput>;
   readonly ci: {
     /**
      * List your jobs.
@@ -140,6 +146,26 @@ export interface Gpu {
 
 /** A stream that can be iterated without `await`. */
 export type Stream<T> = Promise<AsyncIterable<T>> & AsyncIterable<T>;
+
+/** What `gpu.available` returns. */
+export type AvailableOutput = {
+  /** who rents it out */
+  provider: string;
+  /** instance type, as `gpu start --type` takes it */
+  type: string;
+  /** what it is */
+  description: string;
+  /** model of its GPUs, null when it has none */
+  gpu: string | null;
+  /** GPUs it has */
+  gpuCount: number;
+  /** memory of all its GPUs, in GiB */
+  vramGiB: number;
+  /** US dollars an hour */
+  pricePerHour: number;
+  /** regions where one is free now */
+  regions: string[];
+}[];
 
 /** What `gpu.ci.list` takes. */
 export interface CiListInput {

@@ -19,16 +19,24 @@ export class RunBudget {
     const costDollars = plan.costDollars ?? 0;
     if (costDollars === 0) return;
     if (!this.isSet) {
-      throw new UsageError(`\`${name}\` would spend up to ${dollars(costDollars)} (${plan.action}), and the run has no budget`, {
-        hint: "`budget: …` in the recipe, or `gpu run --budget <dollars>`, says how much it may spend",
-      });
+      throw new UsageError(
+        `\`${name}\` would spend up to ${dollars(costDollars)} (${plan.action}), and the run has no budget`,
+        {
+          hint: "`budget: …` in the recipe, or `gpu run --budget <dollars>`, says how much it may spend",
+        },
+      );
     }
     const totalDollars = this.#plannedDollars + costDollars;
     if (totalDollars > this.#limitDollars + 1e-9) {
       const before = this.#plannedDollars > 0 ? ` after ${dollars(this.#plannedDollars)} already planned` : "";
-      throw new GpuError(`\`${name}\` would spend up to ${dollars(costDollars)} (${plan.action})${before}: the budget is ${dollars(this.#limitDollars)}`, {
-        hint: `\`gpu run --budget ${Math.ceil(totalDollars)}\` allows it; a shorter lease or a cheaper type may do`,
-      });
+      throw new GpuError(
+        `\`${name}\` would spend up to ${dollars(costDollars)} (${plan.action})${before}: the budget is ${
+          dollars(this.#limitDollars)
+        }`,
+        {
+          hint: `\`gpu run --budget ${Math.ceil(totalDollars)}\` allows it; a shorter lease or a cheaper type may do`,
+        },
+      );
     }
     this.#plannedDollars = totalDollars;
   }

@@ -43,7 +43,9 @@ export function leftOpenError(record: CallRecord): GpuError {
     });
   }
   const failed = record.error instanceof Error ? `, and it failed: ${record.error.message}` : "";
-  return new GpuError(`nobody waited for \`${record.name}\`${failed}`, { hint: `put \`await\` before \`${record.name}(…)\`` });
+  return new GpuError(`nobody waited for \`${record.name}\`${failed}`, {
+    hint: `put \`await\` before \`${record.name}(…)\``,
+  });
 }
 
 /** A call of a method of a handle: known to the run it is made in, as the functions of `gpu` are. */

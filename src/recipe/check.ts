@@ -42,9 +42,12 @@ export async function checkRecipe(path: string, world: CheckWorld, signal: Abort
   const { exitCode, stdout, stderr } = await runChecker({ project, types, world, signal });
   const diagnostics = readDiagnostics(stdout, { from: types.folder, cwd: world.cwd });
   if (exitCode !== 0 && diagnostics.length === 0) {
-    throw new GpuError(`the types of \`${shortPath(path, world.cwd)}\` could not be checked:\n${`${stdout}${stderr}`.trim()}`, {
-      hint: "`gpu run --no-check` runs it without",
-    });
+    throw new GpuError(
+      `the types of \`${shortPath(path, world.cwd)}\` could not be checked:\n${`${stdout}${stderr}`.trim()}`,
+      {
+        hint: "`gpu run --no-check` runs it without",
+      },
+    );
   }
   if (diagnostics.length === 0) await writeWhole(verdict, key);
   return diagnostics;
@@ -52,7 +55,9 @@ export async function checkRecipe(path: string, world: CheckWorld, signal: Abort
 
 /** Diagnostics as text: each with its place and its lines of source. */
 export function describeDiagnostics(diagnostics: readonly Diagnostic[]): string {
-  return diagnostics.map(({ file, line, column, code, message, frame }) => `${file}:${line}:${column}: ${message} (${code})\n${frame}`)
+  return diagnostics.map(({ file, line, column, code, message, frame }) =>
+    `${file}:${line}:${column}: ${message} (${code})\n${frame}`
+  )
     .join("\n\n");
 }
 
@@ -77,7 +82,9 @@ function packageStamp(name: string, from: string): string {
   }
 }
 
-async function writeProject({ path, name, types }: { path: string; name: string; types: InstalledTypes }): Promise<string> {
+async function writeProject(
+  { path, name, types }: { path: string; name: string; types: InstalledTypes },
+): Promise<string> {
   const project = join(types.folder, "projects", `${name}.json`);
   const text = JSON.stringify({
     compilerOptions: { ...compilerOptions, paths: { gpu: [join(types.folder, "gpu.d.ts")] } },
@@ -110,7 +117,9 @@ interface Checker {
   readonly signal: AbortSignal;
 }
 
-async function runChecker({ project, types, world, signal }: Checker): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+async function runChecker(
+  { project, types, world, signal }: Checker,
+): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   // Without --no-script it runs `scripts.check` of a package.json; the folder it starts in is ours for the same reason.
   const command = [world.self[0] ?? "", "check", "--no-script", "--no-pretty", "--all", "-p", project];
   const child = world.spawn(command, {
@@ -151,7 +160,11 @@ function readDiagnostics(output: string, { from, cwd }: { from: string; cwd: str
       found.push({ file: realFile(file, from), line: Number(line), column: Number(column), code, message });
     } else if (last && /^\s+\S/.test(text)) last.message += `\n${text}`;
   }
-  return found.map((diagnostic) => ({ ...diagnostic, file: shortPath(diagnostic.file, cwd), frame: codeFrame(diagnostic) }));
+  return found.map((diagnostic) => ({
+    ...diagnostic,
+    file: shortPath(diagnostic.file, cwd),
+    frame: codeFrame(diagnostic),
+  }));
 }
 
 function realFile(file: string, from: string): string {

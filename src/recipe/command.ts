@@ -13,7 +13,10 @@ interface CommandParts {
 }
 
 const budgetField = {
-  budget: z.number().nonnegative().optional().meta({ placeholder: "dollars", description: "the most it may spend, in US dollars" }),
+  budget: z.number().nonnegative().optional().meta({
+    placeholder: "dollars",
+    description: "the most it may spend, in US dollars",
+  }),
 };
 
 /** A loaded recipe as a command: its help, its flags and its `--json` come from the same code as every other's. */
@@ -21,7 +24,10 @@ export function recipeCommand(loaded: Exclude<Loaded, { kind: "nothing" }>, part
   if (loaded.kind === "recipe") return commandOfRecipe(loaded.recipe, parts);
   return command(parts, {
     summary: `Run the function that ${parts.file.name} exports`,
-    input: z.object({ args: z.array(z.string()).default([]).meta({ passThrough: true, description: "passed on as a list of text" }), ...budgetField }),
+    input: z.object({
+      args: z.array(z.string()).default([]).meta({ passThrough: true, description: "passed on as a list of text" }),
+      ...budgetField,
+    }),
     work: ({ args }) => Promise.resolve(loaded.call(z.array(z.string()).parse(args))),
   });
 }
@@ -34,7 +40,9 @@ export function scriptCommand(parts: CommandParts): Command {
     work: async () => {
       await importRecipe(parts.file);
       if (parts.session.exitCode === undefined && parts.session.hasDeclared) {
-        throw new GpuError(`\`${parts.file.name}\` makes a recipe and does not export it`, { hint: "`export default recipe({ … })`" });
+        throw new GpuError(`\`${parts.file.name}\` makes a recipe and does not export it`, {
+          hint: "`export default recipe({ … })`",
+        });
       }
     },
   });
@@ -69,7 +77,10 @@ interface Work<I extends z.ZodObject> {
   work(values: z.output<I>): Promise<unknown>;
 }
 
-function command<I extends z.ZodObject>({ file, session }: CommandParts, { summary, description, input, budget, work }: Work<I>): Command {
+function command<I extends z.ZodObject>(
+  { file, session }: CommandParts,
+  { summary, description, input, budget, work }: Work<I>,
+): Command {
   return defineCommand({
     name: `run ${file.name}`,
     summary,
@@ -90,7 +101,12 @@ function command<I extends z.ZodObject>({ file, session }: CommandParts, { summa
 
 /** A flag says it first, then the recipe; `--yes` alone leaves it open. */
 function budgetOf(
-  { session, budget, values, context }: { session: RecipeSession; budget: number | undefined; values: Record<string, unknown>; context: Context },
+  { session, budget, values, context }: {
+    session: RecipeSession;
+    budget: number | undefined;
+    values: Record<string, unknown>;
+    context: Context;
+  },
 ): RunBudget {
   if (typeof values["budget"] === "number") return new RunBudget(values["budget"]);
   if (session.budget.isSet) return session.budget;

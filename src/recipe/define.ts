@@ -24,7 +24,9 @@ export interface Recipe<I extends z.ZodObject = z.ZodObject, T = unknown> extend
 type NoInput = z.ZodObject<Record<never, never>>;
 
 /** Defines a recipe: `gpu run file.ts` runs what a file exports as its default. */
-export function recipe<T, I extends z.ZodObject = NoInput>(definition: RecipeDefinition<I, T> & { readonly input: I }): Recipe<I, T>;
+export function recipe<T, I extends z.ZodObject = NoInput>(
+  definition: RecipeDefinition<I, T> & { readonly input: I },
+): Recipe<I, T>;
 export function recipe<T>(definition: RecipeDefinition<NoInput, T>): Recipe<NoInput, T>;
 export function recipe(definition: RecipeDefinition<z.ZodObject, unknown>): Recipe {
   findRun()?.declare();

@@ -12,7 +12,11 @@ export interface FailureOptions {
 export function failureOf(error: unknown, { cwd, findCall }: FailureOptions): GpuError {
   if (error instanceof InterruptedError) return error;
   const built = buildMistake(error);
-  if (built) return new GpuError(withPlaces(built.message, [built.place].filter((place) => place !== undefined), cwd), { cause: error });
+  if (built) {
+    return new GpuError(withPlaces(built.message, [built.place].filter((place) => place !== undefined), cwd), {
+      cause: error,
+    });
+  }
   // Errors of our own are made far from the recipe: there the place is the call that failed with it.
   const stack = findCall(error)?.stack ?? (error instanceof Error ? error.stack ?? "" : "");
   const places = readPlaces(stack);

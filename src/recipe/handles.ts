@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { trackCall } from "./calls.ts";
 import { findRun } from "./current.ts";
-import { createShell, type Executor, type Shell, shellCommand, type ShellCommand } from "./shell.ts";
+import { createShell, type Executor, type Shell, type ShellCommand, shellCommand } from "./shell.ts";
 
 /** What the functions of a recipe return beside their output, by command: `gpu.d.ts` is made with these names. */
 export const handleTypes: Readonly<Record<string, string>> = {
@@ -68,17 +68,20 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
     download: (from, to) => trackCall("box.download", handle.download, () => parts.download(from, to, signal())),
     keep: (options) =>
       trackCall("box.keep", handle.keep, async () => {
-        if (!(options.hours > 0) || !Number.isFinite(options.hours)) throw new UsageError(`\`box.keep\`: \`hours\` is \`${options.hours}\`, and keeping has to end`);
+        if (!(options.hours > 0) || !Number.isFinite(options.hours)) {
+          throw new UsageError(`\`box.keep\`: \`hours\` is \`${options.hours}\`, and keeping has to end`);
+        }
         if (options.why.trim() === "") throw new UsageError("`box.keep`: `why` is empty");
         await parts.keep(options);
         isKept = true;
       }),
     stop: () => trackCall("box.stop", handle.stop, stop),
     // A stop that failed is tried again at the end of the run.
-    [Symbol.asyncDispose]: () => isKept ? Promise.resolve() : stop().catch((error) => {
-      stopping = undefined;
-      throw error;
-    }),
+    [Symbol.asyncDispose]: () =>
+      isKept ? Promise.resolve() : stop().catch((error) => {
+        stopping = undefined;
+        throw error;
+      }),
   };
   return handle;
 }
@@ -110,7 +113,9 @@ export interface TunnelParts {
 export function tunnelHandle({ forwards, agentToken, close }: TunnelParts): TunnelHandle {
   const open = forwards.map(({ localPort, remote }) => ({ localPort, remote, url: `http://127.0.0.1:${localPort}` }));
   const [first] = open;
-  if (first === undefined) throw new UsageError("a tunnel forwards at least one port", { hint: '`forward: ["8000:8000"]`' });
+  if (first === undefined) {
+    throw new UsageError("a tunnel forwards at least one port", { hint: '`forward: ["8000:8000"]`' });
+  }
   let closing: Promise<void> | undefined;
   const closeOnce = () => closing ??= close();
   return {
@@ -119,7 +124,9 @@ export function tunnelHandle({ forwards, agentToken, close }: TunnelParts): Tunn
     ci() {
       const ci = open.find(({ remote }) => remote === "ci");
       if (ci) return { server: ci.url, apiKey: agentToken };
-      throw new UsageError("the tunnel does not lead to the instance's CI server", { hint: '`box.tunnel({ forward: ["0:ci"] })` opens one that does' });
+      throw new UsageError("the tunnel does not lead to the instance's CI server", {
+        hint: '`box.tunnel({ forward: ["0:ci"] })` opens one that does',
+      });
     },
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,

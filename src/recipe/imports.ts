@@ -6,8 +6,16 @@ import { dirname, extname, join } from "node:path";
  * leaves `import type` out. A name in a comment is found as well, which does no harm here.
  */
 export function importedNames(source: string): string[] {
-  const found = source.matchAll(/\b(?:from|import|require)\s*\(?\s*["']([^"'\n]+)["']|<reference\s+path\s*=\s*["']([^"'\n]+)["']/g);
-  return [...new Set([...found].flatMap(([, name, path]) => name ?? (path === undefined ? [] : path.startsWith(".") ? path : `./${path}`)))];
+  const found = source.matchAll(
+    /\b(?:from|import|require)\s*\(?\s*["']([^"'\n]+)["']|<reference\s+path\s*=\s*["']([^"'\n]+)["']/g,
+  );
+  return [
+    ...new Set(
+      [...found].flatMap(([, name, path]) =>
+        name ?? (path === undefined ? [] : path.startsWith(".") ? path : `./${path}`)
+      ),
+    ),
+  ];
 }
 
 export interface SourceFile {

@@ -23,13 +23,20 @@ export async function initFolder(dir: string, world: Pick<World, "cwd">): Promis
   const folder = resolve(world.cwd, dir);
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory()) {
-    throw new UsageError(found ? `\`${dir}\` is not a folder` : `there is no folder \`${dir}\``, { hint: `\`mkdir ${dir}\` makes it` });
+    throw new UsageError(found ? `\`${dir}\` is not a folder` : `there is no folder \`${dir}\``, {
+      hint: `\`mkdir ${dir}\` makes it`,
+    });
   }
   const { version, files: { "gpu.d.ts": gpu = "", ...others } } = await readTypes();
   await writeWhole(join(folder, "gpu.d.ts"), gpu, 0o644);
   await writeFiles(join(folder, hidden), { ...others, "tsconfig.json": settings(), ".gitignore": "*\n" });
   const tsconfig = await writeConfig(join(folder, "tsconfig.json"));
-  return { folder, version, written: ["gpu.d.ts", `${hidden}/`, ...(tsconfig === "written" ? ["tsconfig.json"] : [])], tsconfig };
+  return {
+    folder,
+    version,
+    written: ["gpu.d.ts", `${hidden}/`, ...(tsconfig === "written" ? ["tsconfig.json"] : [])],
+    tsconfig,
+  };
 }
 
 /** The same options as the check has; `files` names Bun's types, since a `types` of a person's own would replace ours. */

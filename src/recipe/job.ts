@@ -28,7 +28,9 @@ export async function jobHandle(events: AsyncIterable<JobEvent>, knownId?: strin
 async function firstId(iterator: AsyncIterator<JobEvent>): Promise<string> {
   const { value, done } = await iterator.next();
   if (!done && value.type === "job_id") return value.jobId;
-  throw new CiError("the CI server took the project and did not say the id of the job", { hint: "`gpu ci list` shows whether there is one" });
+  throw new CiError("the CI server took the project and did not say the id of the job", {
+    hint: "`gpu ci list` shows whether there is one",
+  });
 }
 
 class JobRecord {

@@ -29,13 +29,17 @@ const loaders: Readonly<Record<string, "ts" | "tsx" | "js" | "jsx">> = {
 /** Finds and reads a recipe without running any of it. */
 export async function openRecipe(argument: string, world: Pick<World, "cwd">): Promise<RecipeFile> {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(argument)) {
-    throw new UsageError(`\`${argument}\` is a URL, and a recipe is a file on this computer`, { hint: "download it, read it, then run the file" });
+    throw new UsageError(`\`${argument}\` is a URL, and a recipe is a file on this computer`, {
+      hint: "download it, read it, then run the file",
+    });
   }
   const asked = resolve(world.cwd, argument);
   const source = await readSource(asked, argument);
   const loader = loaders[extname(asked)];
   if (loader === undefined) {
-    throw new UsageError(`\`${argument}\` is not TypeScript or JavaScript`, { hint: `a recipe ends in ${Object.keys(loaders).join(", ")}` });
+    throw new UsageError(`\`${argument}\` is not TypeScript or JavaScript`, {
+      hint: `a recipe ends in ${Object.keys(loaders).join(", ")}`,
+    });
   }
   const path = await realpath(asked);
   const name = shortPath(asked, world.cwd);
@@ -60,7 +64,9 @@ async function readSource(path: string, argument: string): Promise<string> {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     if (systemCode(error) === "ENOENT") {
-      throw new UsageError(`there is no file \`${argument}\``, { hint: "`gpu recipe init` makes a folder for recipes" });
+      throw new UsageError(`there is no file \`${argument}\``, {
+        hint: "`gpu recipe init` makes a folder for recipes",
+      });
     }
     throw new GpuError(`cannot read \`${argument}\`: ${reasonOf(error)}`, { cause: error });
   }
@@ -79,12 +85,17 @@ function scanExports({ source, loader, path, cwd }: Scanned): string[] {
   } catch (error) {
     const place = parsePlace(error, path);
     if (place === undefined) throw new GpuError(`\`${shortPath(path, cwd)}\` does not parse`, { cause: error });
-    throw new GpuError(`${placeName(place, cwd)}: ${place.message}\n${codeFrame(place)}`, { hint: "it does not parse: nothing of it was run" });
+    throw new GpuError(`${placeName(place, cwd)}: ${place.message}\n${codeFrame(place)}`, {
+      hint: "it does not parse: nothing of it was run",
+    });
   }
 }
 
 /** The first mistake that Bun's parser names: a BuildMessage, or an AggregateError of several. */
-function parsePlace(error: unknown, file: string): { file: string; line: number; column: number; message: string } | undefined {
+function parsePlace(
+  error: unknown,
+  file: string,
+): { file: string; line: number; column: number; message: string } | undefined {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   if (!(first instanceof BuildMessage) || first.position === null) return undefined;
   const { line, column } = first.position;
@@ -99,9 +110,13 @@ export type Loaded =
 /** Imports a file, which runs its top level, and says what its default export is. */
 export async function importRecipe({ path, name }: RecipeFile): Promise<Loaded> {
   const module: unknown = await import(path);
-  const exported: unknown = typeof module === "object" && module !== null && "default" in module ? module.default : undefined;
+  const exported: unknown = typeof module === "object" && module !== null && "default" in module
+    ? module.default
+    : undefined;
   if (isRecipe(exported)) return { kind: "recipe", recipe: exported };
   if (typeof exported === "function") return { kind: "function", call: async (args) => await exported(args) };
   if (exported === undefined) return { kind: "nothing" };
-  throw new GpuError(`the default export of \`${name}\` is not a recipe`, { hint: "`export default recipe({ … })`, or a function" });
+  throw new GpuError(`the default export of \`${name}\` is not a recipe`, {
+    hint: "`export default recipe({ … })`, or a function",
+  });
 }

@@ -47,7 +47,10 @@ export function localExecutor(world: World): Executor {
   };
 }
 
-async function pump(stream: AsyncIterable<Uint8Array> | null, write: (chunk: Uint8Array) => void | Promise<void>): Promise<void> {
+async function pump(
+  stream: AsyncIterable<Uint8Array> | null,
+  write: (chunk: Uint8Array) => void | Promise<void>,
+): Promise<void> {
   for await (const chunk of stream ?? []) await write(chunk);
 }
 
@@ -60,7 +63,19 @@ function endGroup(pid: number | undefined, name: NodeJS.Signals): void {
   }
 }
 
-const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+const signalNumbers: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+};
 
 /** `$`: the shell of this computer, of whatever run the calling code belongs to. */
-export const localShell: Shell = createShell("$", (command, options) => localExecutor(currentRun().context.world)(command, options));
+export const localShell: Shell = createShell(
+  "$",
+  (command, options) => localExecutor(currentRun().context.world)(command, options),
+);

@@ -17,8 +17,10 @@ export type { JobEvent, JobHandle } from "./job.ts";
 export { localShell as $ } from "./local-shell.ts";
 export { parallel, retry, sleep } from "./parallel.ts";
 export type { ParallelOptions, RetryOptions } from "./parallel.ts";
-export { ShellCommand, ShellError } from "./shell.ts";
-export type { Shell, ShellExit, ShellOutput } from "./shell.ts";
+export { ShellCommand } from "./shell.ts";
+export { ShellError } from "./shell-output.ts";
+export type { Shell } from "./shell.ts";
+export type { ShellExit, ShellOutput } from "./shell-output.ts";
 export type { ShellValue } from "./quote.ts";
 
 /** Every command as a function, by its words: `gpu ci submit test` is `gpu.ci.submit.test({…})`. */
@@ -30,9 +32,10 @@ function functionsOfTheRun(): Gpu {
     get: (_, word) => typeof word === "string" ? currentRun().api[word] : undefined,
     has: (_, word) => typeof word === "string" && word in currentRun().api,
     ownKeys: () => Object.keys(currentRun().api),
-    getOwnPropertyDescriptor: (_, word) => typeof word === "string" && word in currentRun().api
-      ? { value: currentRun().api[word], enumerable: true, configurable: true }
-      : undefined,
+    getOwnPropertyDescriptor: (_, word) =>
+      typeof word === "string" && word in currentRun().api
+        ? { value: currentRun().api[word], enumerable: true, configurable: true }
+        : undefined,
   });
   // The one place where what the definitions compute at run time meets the types that are generated from them.
   return tree as Gpu;

@@ -25,8 +25,16 @@ function quoteValue(value: unknown): string {
 function quoteOne(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value !== "string") {
-    const shown = value === null ? "null" : value === undefined ? "undefined" : Array.isArray(value) ? "a list in a list" : `a value of type ${typeof value}`;
-    throw new UsageError(`${shown} cannot stand in a shell command`, { hint: "text, numbers, booleans, and lists of them can" });
+    const shown = value === null
+      ? "null"
+      : value === undefined
+      ? "undefined"
+      : Array.isArray(value)
+      ? "a list in a list"
+      : `a value of type ${typeof value}`;
+    throw new UsageError(`${shown} cannot stand in a shell command`, {
+      hint: "text, numbers, booleans, and lists of them can",
+    });
   }
   return quoteWord(value);
 }

@@ -5,7 +5,7 @@ import type { CallRecord } from "../surface/call.ts";
 import { derive } from "../surface/child.ts";
 import { RunBudget } from "./budget.ts";
 import { CallLog, leftOpenError } from "./calls.ts";
-import { currentRun, type CurrentRun, enterRun, inRun } from "./current.ts";
+import { type CurrentRun, currentRun, enterRun, inRun } from "./current.ts";
 import { failureOf, withPlaces } from "./failure.ts";
 import { readPlaces } from "./frames.ts";
 import { Owned } from "./owned.ts";

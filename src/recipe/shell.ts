@@ -1,7 +1,9 @@
 import { GpuError, UsageError } from "../errors.ts";
 import { type Duration, durationMs } from "../duration.ts";
+import type { CallRecord } from "../surface/call.ts";
 import { newRecord } from "./calls.ts";
 import { currentRun, findRun, inRun } from "./current.ts";
+import { firstLine, ShellError, type ShellExit, type ShellOutput, TextCollector } from "./shell-output.ts";
 import { quoteTemplate, type ShellValue } from "./quote.ts";
 
 /** How a command is carried out: by a shell here, or by one on an instance. */
@@ -14,36 +16,12 @@ export interface ExecutorOptions {
   output(chunk: Uint8Array, stream: "stdout" | "stderr"): void | Promise<void>;
 }
 
-export interface ShellExit {
-  /** 128 and the signal's number where a signal ended it. */
-  readonly exitCode: number;
-}
-
-/** What a command printed, and its exit code. */
-export interface ShellOutput extends ShellExit {
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** A command of a shell ended with a status that is not 0. */
-export class ShellError extends GpuError {
-  override name = "ShellError";
-  readonly output: ShellOutput;
-
-  constructor(command: string, output: ShellOutput) {
-    const last = output.stderr.trimEnd().split("\n").slice(-5).join("\n");
-    super(`\`${firstLine(command)}\` exited with ${output.exitCode}${last === "" ? "" : `:\n${last}`}`, {
-      hint: "`.nothrow()` behind a command returns its exit code instead",
-    });
-    this.output = output;
-  }
-}
-
 export type Shell = (strings: TemplateStringsArray, ...values: readonly ShellValue[]) => ShellCommand;
 
 /** A tag for templates that are commands of the shell behind `execute`. `name` is what the recipe calls it. */
 export function createShell(name: string, execute: Executor): Shell {
-  const shell: Shell = (strings, ...values) => ShellCommand.create({ name, callee: shell, command: quoteTemplate(strings, values), execute });
+  const shell: Shell = (strings, ...values) =>
+    ShellCommand.create({ name, callee: shell, command: quoteTemplate(strings, values), execute });
   return shell;
 }
 
@@ -58,34 +36,32 @@ export class ShellCommand implements Promise<ShellOutput> {
   readonly [Symbol.toStringTag] = "ShellCommand";
   readonly #command: string;
   readonly #execute: Executor;
-  readonly #observe: () => void;
-  readonly #settle: () => void;
+  readonly #record: CallRecord;
   readonly #changes: Changes;
   #outcome: Promise<ShellOutput> | undefined;
 
   private constructor(
-    parts: { command: string; execute: Executor; observe: () => void; settle: () => void },
+    { command, execute, record }: { command: string; execute: Executor; record: CallRecord },
     changes: Changes = {},
   ) {
-    this.#command = parts.command;
-    this.#execute = parts.execute;
-    this.#observe = parts.observe;
-    this.#settle = parts.settle;
+    this.#command = command;
+    this.#execute = execute;
+    this.#record = record;
     this.#changes = changes;
   }
 
   /** A command that the run knows of from the line where it was written. */
   static create(
-    { name, callee, command, execute }: { name: string; callee: (...args: never[]) => unknown; command: string; execute: Executor },
+    { name, callee, command, execute }: {
+      name: string;
+      callee: (...args: never[]) => unknown;
+      command: string;
+      execute: Executor;
+    },
   ): ShellCommand {
     const record = newRecord(name, callee);
     findRun()?.add(record);
-    return new ShellCommand({
-      command,
-      execute,
-      observe: () => (record.isObserved = true),
-      settle: () => (record.isSettled = true),
-    });
+    return new ShellCommand({ command, execute, record });
   }
 
   /** The same, and nothing of it is shown. */
@@ -141,14 +117,20 @@ export class ShellCommand implements Promise<ShellOutput> {
   }
 
   #with(changes: Changes): ShellCommand {
-    const parts = { command: this.#command, execute: this.#execute, observe: this.#observe, settle: this.#settle };
-    return new ShellCommand(parts, { ...this.#changes, ...changes });
+    return new ShellCommand({ command: this.#command, execute: this.#execute, record: this.#record }, {
+      ...this.#changes,
+      ...changes,
+    });
   }
 
   #start(): Promise<ShellOutput> {
-    this.#observe();
-    this.#outcome ??= this.#run().finally(this.#settle);
-    return this.#outcome;
+    this.#record.isObserved = true;
+    return this.#outcome ??= this.#run().catch((error) => {
+      this.#record.error = error;
+      throw error;
+    }).finally(() => {
+      this.#record.isSettled = true;
+    });
   }
 
   async #run(): Promise<ShellOutput> {
@@ -161,7 +143,10 @@ export class ShellCommand implements Promise<ShellOutput> {
     if (timeoutMs !== undefined) world.clock.sleep(timeoutMs, over.signal).then(() => timedOut.abort(), () => {});
 
     const text = { stdout: new TextCollector(), stderr: new TextCollector() };
-    const shown = { stdout: globals.json ? world.terminal.stderr : world.terminal.stdout, stderr: world.terminal.stderr };
+    const shown = {
+      stdout: globals.json ? world.terminal.stderr : world.terminal.stdout,
+      stderr: world.terminal.stderr,
+    };
     try {
       const { exitCode } = await inRun(run, () =>
         this.#execute(this.#command, {
@@ -172,7 +157,9 @@ export class ShellCommand implements Promise<ShellOutput> {
           },
         }));
       signal.throwIfAborted();
-      if (timedOut.signal.aborted) throw new GpuError(`\`${firstLine(this.#command)}\` took longer than ${(timeoutMs ?? 0) / 1000} s`);
+      if (timedOut.signal.aborted) {
+        throw new GpuError(`\`${firstLine(this.#command)}\` took longer than ${(timeoutMs ?? 0) / 1000} s`);
+      }
       const output = { exitCode, stdout: text.stdout.end(), stderr: text.stderr.end() };
       if (throws && exitCode !== 0) throw new ShellError(this.#command, output);
       return output;
@@ -182,27 +169,13 @@ export class ShellCommand implements Promise<ShellOutput> {
   }
 }
 
-/** Bytes to text; a character may be split over two chunks. */
-class TextCollector {
-  readonly #decoder = new TextDecoder();
-  readonly #parts: string[] = [];
-
-  add(chunk: Uint8Array): void {
-    this.#parts.push(this.#decoder.decode(chunk, { stream: true }));
-  }
-
-  end(): string {
-    return this.#parts.join("") + this.#decoder.decode();
-  }
-}
-
-function firstLine(command: string): string {
-  const [line = "", ...more] = command.trim().split("\n");
-  return more.length > 0 ? `${line} …` : line;
-}
-
 /** A command given as one string, as `box.exec("…")` takes it. */
-export function shellCommand(name: string, callee: (...args: never[]) => unknown, command: string, execute: Executor): ShellCommand {
+export function shellCommand(
+  name: string,
+  callee: (...args: never[]) => unknown,
+  command: string,
+  execute: Executor,
+): ShellCommand {
   if (command.trim() === "") throw new UsageError(`\`${name}\` was given no command`);
   return ShellCommand.create({ name, callee, command, execute });
 }

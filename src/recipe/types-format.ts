@@ -17,6 +17,8 @@ export function writeHeader({ version, key }: TypesHeader): Uint8Array {
 
 export function readHeader(bytes: Uint8Array): TypesHeader {
   const [word, version = "", key = ""] = new TextDecoder().decode(bytes.subarray(0, headerBytes)).trim().split(" ");
-  if (word !== "gpu-types" || !/^[0-9a-f]{16}$/.test(key)) throw new TypeError("the types in this executable are damaged");
+  if (word !== "gpu-types" || !/^[0-9a-f]{16}$/.test(key)) {
+    throw new TypeError("the types in this executable are damaged");
+  }
   return { version, key };
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { zstdDecompress } from "node:zlib";
@@ -61,14 +61,13 @@ async function assetPath(): Promise<string> {
   }
 }
 
+// `node:fs` opens nothing of what is inside of the executable; `Bun.file` does.
 async function readAssetHeader(path: string): Promise<TypesHeader> {
-  await using file = await open(path);
-  const { buffer } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, 0);
-  return readHeader(buffer);
+  return readHeader(await Bun.file(path).slice(0, headerBytes).bytes());
 }
 
 async function unpack(path: string): Promise<TypeFiles> {
-  const packed = (await readFile(path)).subarray(headerBytes);
+  const packed = (await Bun.file(path).bytes()).subarray(headerBytes);
   const text = (await promisify(zstdDecompress)(packed)).toString();
   return z.record(z.string(), z.string()).parse(JSON.parse(text));
 }

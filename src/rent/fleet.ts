@@ -3,11 +3,14 @@ import { GpuError, messageOf } from "../errors.ts";
 import type { Instance, ListOptions } from "./instances.ts";
 import type { Launch } from "./rows.ts";
 
-/** All of this computer's instances, as a command reaches them: every provider in force and the journal. */
+/** All of this computer's instances, as a command reaches them: every provider in force or in the journal. */
 export async function fleetOf(context: Context): Promise<ListOptions> {
   const { world, signal, note } = context;
-  const providers = await context.providers();
   const journal = await context.journal();
+  const configured = await context.providers();
+  const elsewhere = journal.launches({ open: true }).map(({ provider }) => provider);
+  const names = new Set([...configured.map(({ name }) => name), ...elsewhere]);
+  const providers = await Promise.all([...names].map((name) => context.provider(name)));
   if (journal.problem) note(`warning: ${journal.problem.message}; ${journal.problem.hint}`);
   return {
     world,

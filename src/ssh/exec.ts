@@ -1,12 +1,12 @@
-import type { Readable } from "node:stream";
 import type { Client, ClientChannel } from "ssh2";
 import { UsageError } from "../errors.ts";
 import type { SshAddress } from "../provider/provider.ts";
-import type { Clock } from "../world.ts";
+import type { World } from "../world.ts";
 import type { ChannelGate } from "./channels.ts";
 import { addressText, SshError } from "./failure.ts";
 import { sendSignal, sendWindowSize } from "./internals.ts";
 import { createMark, killMarked, marking } from "./mark.ts";
+import { drain, feed, type Sinks } from "./pipes.ts";
 import { quoteWord } from "./quote.ts";
 
 export interface TerminalSize {
@@ -42,7 +42,7 @@ export type Ask = <T>(start: (done: (value: T) => void, fail: (error: Error) => 
 interface Connection {
   readonly client: Client;
   readonly address: SshAddress;
-  readonly clock: Clock;
+  readonly world: Pick<World, "clock" | "random">;
   readonly gate: ChannelGate;
   watch(channel: object, cut: (error: Error) => void): () => void;
   ask: Ask;
@@ -63,7 +63,7 @@ export async function execute(connection: Connection, command: string, options: 
   signal?.throwIfAborted();
   const ahead = environmentAhead(options);
   // A terminal that is closed ends its command by itself.
-  const mark = options.pty ? undefined : createMark();
+  const mark = options.pty ? undefined : createMark(connection.world);
   const text = (mark ? marking(mark) : "") + (options.pty ? ahead.exports : ahead.reader) + command;
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => {});
@@ -75,24 +75,28 @@ export async function execute(connection: Connection, command: string, options: 
   } catch (error) {
     signal?.removeEventListener("abort", onAbort);
     // It may still start, behind others that wait for a channel.
-    starting.then((running) => stop(connection, running, { mark, graceMs }), () => {});
+    starting.then((running) => {
+      running.channel.resume();
+      running.channel.stderr.resume();
+      return stop(connection, running, { mark, graceMs });
+    }, () => {});
     throw error;
   }
   const running = await starting;
   const { channel } = running;
+  const sinks: Sinks = { isClosed: false, broken: Promise.withResolvers() };
+  sinks.broken.promise.catch(() => {});
   using _resize = options.onResize?.((size) => sendWindowSize(channel, size));
   try {
-    const output = drain([
-      { stream: channel, sink: options.onStdout },
-      { stream: channel.stderr, sink: options.onStderr },
-    ]);
+    const output = drain(channel, options, sinks);
     const input = feed(channel, running.closed, options.pty ? "" : ahead.values, options.stdin);
     // Stdin may never end by itself, and need not: the command's end is the end.
     const all = Promise.all([output, running.closed, Promise.race([input, running.closed])]);
-    await Promise.race([all, running.cut, aborted.promise]);
+    await Promise.race([all, running.cut, aborted.promise, sinks.broken.promise]);
     return resultOf(running, address);
   } catch (error) {
     await stop(connection, running, { mark, graceMs });
+    sinks.isClosed = true;
     throw error;
   } finally {
     signal?.removeEventListener("abort", onAbort);
@@ -130,53 +134,6 @@ function follow(channel: ClientChannel, watch: Connection["watch"]): Running {
   return { channel, exit, closed: closed.promise, cut: cut.promise };
 }
 
-/** Reads both streams in one loop, so that a sink that takes its time holds back both, and the remote with them. */
-async function drain(
-  sources: { stream: Readable; sink?: (chunk: Uint8Array) => void | Promise<void> }[],
-): Promise<void> {
-  const open = new Set(sources);
-  let wake = () => {};
-  for (const source of sources) {
-    source.stream.on("readable", () => wake());
-    source.stream.once("end", () => {
-      open.delete(source);
-      wake();
-    });
-  }
-  while (open.size > 0) {
-    let isIdle = true;
-    for (const { stream, sink } of open) {
-      const chunk: Uint8Array | null = stream.read();
-      if (chunk === null) continue;
-      isIdle = false;
-      await sink?.(chunk);
-    }
-    if (isIdle && open.size > 0) await new Promise<void>((resolve) => wake = resolve);
-  }
-}
-
-/** Writes stdin until it ends or the channel does: ssh2 never answers a write to a channel that is closed. */
-async function feed(
-  channel: ClientChannel,
-  closed: Promise<void>,
-  ahead: string,
-  stdin: ExecOptions["stdin"],
-): Promise<void> {
-  let isClosed = false;
-  closed.then(() => isClosed = true);
-  const write = (chunk: Uint8Array | string) =>
-    Promise.race([new Promise<void>((resolve) => channel.write(chunk, () => resolve())), closed]);
-  if (ahead) await write(ahead);
-  if (typeof stdin === "string" || stdin instanceof Uint8Array) await write(stdin);
-  else if (stdin) {
-    for await (const chunk of stdin) {
-      if (isClosed) return;
-      await write(chunk);
-    }
-  }
-  if (!isClosed) channel.end();
-}
-
 /** Asks the command to end, gives it a moment, and closes the channel. */
 async function stop(
   connection: Connection,
@@ -188,7 +145,7 @@ async function stop(
   const over = Promise.race([closed, cut.catch(() => {})]).then(() => void (isOver = true));
   const wait = async (ms: number) => {
     const waiting = new AbortController();
-    await Promise.race([over, connection.clock.sleep(ms, waiting.signal).catch(() => {})]);
+    await Promise.race([over, connection.world.clock.sleep(ms, waiting.signal).catch(() => {})]);
     waiting.abort();
   };
   const kill = async (name: "TERM" | "KILL") => {
@@ -196,8 +153,6 @@ async function stop(
       await start(connection, killMarked(mark, name), {}).then(({ channel }) => channel.resume().end(), () => {});
     }
   };
-  channel.resume();
-  channel.stderr.resume();
   sendSignal(channel, "TERM");
   await wait(Math.min(signalMs, graceMs));
   if (!isOver) {

@@ -34,7 +34,7 @@ export function addressText({ host, port, user }: SshAddress): string {
 export function connectFailure(error: unknown, address: SshAddress): SshError {
   if (error instanceof SshError) return error;
   const at = `\`${addressText(address)}\``;
-  const text = messageOf(error);
+  const text = printable(messageOf(error));
   const failure = (reason: SshFailure, message: string, hint?: string) =>
     new SshError(message, { reason, hint, cause: error });
   switch (systemCode(error)) {
@@ -63,7 +63,12 @@ export function connectFailure(error: unknown, address: SshAddress): SshError {
   if (/authentication methods failed/i.test(text)) {
     return failure("login", `the login as ${at} is refused: the key is not accepted`);
   }
-  return failure("closed", `the connection to ${at} was closed during the handshake`, closedHint(text));
+  return failure("closed", `the connection to ${at} was closed before the login was done: ${text}`, closedHint(text));
+}
+
+/** What a server said, without what a terminal would obey. */
+export function printable(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ").slice(0, 300);
 }
 
 function closedHint(text: string): string | undefined {

@@ -1,3 +1,5 @@
+import type { World } from "../world.ts";
+
 /*
  * OpenSSH ignores signals for a command when one logs in as root, as on many rented machines. So a command that may
  * have to be stopped carries a mark, by which a second command finds it: in its environment, or in the command line
@@ -7,8 +9,8 @@
 const variable = "GPU_EXEC";
 
 /** A mark that nothing else on the remote has. */
-export function createMark(): string {
-  return crypto.randomUUID().replaceAll("-", "");
+export function createMark({ random }: Pick<World, "random">): string {
+  return Buffer.from(random(16)).toString("hex");
 }
 
 /** Shell text to put before a command. */

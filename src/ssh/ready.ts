@@ -1,9 +1,7 @@
-import type { World } from "../world.ts";
 import { addressText, SshError, type SshFailure } from "./failure.ts";
 import { connect, type ConnectOptions, type Session } from "./session.ts";
 
 export interface ReadyOptions extends Omit<ConnectOptions, "timeoutMs"> {
-  readonly world: Pick<World, "clock" | "dial">;
   /** Milliseconds since 1970. */
   readonly deadline: number;
   /** Called for each attempt that failed in a way that may pass. */

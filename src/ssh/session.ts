@@ -1,17 +1,16 @@
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import ssh2, { Client, type ClientChannel, type SFTPWrapper } from "ssh2";
-import { GpuError, messageOf } from "../errors.ts";
+import ssh2, { Client } from "ssh2";
+import { GpuError } from "../errors.ts";
 import type { SshAddress } from "../provider/provider.ts";
 import type { World } from "../world.ts";
 import { ciphers, compression, kexAlgorithms, macs } from "./algorithms.ts";
-import { ChannelGate } from "./channels.ts";
-import { type Ask, type ExecOptions, type ExecResult, execute } from "./exec.ts";
+import type { ExecOptions, ExecResult } from "./exec.ts";
 import { addressText, connectFailure, SshError } from "./failure.ts";
 import { fingerprint, hostKeyPreference, parsePublicKey, type PublicKey } from "./hostkeys.ts";
-import { endedInOrder } from "./internals.ts";
-import { download, type TransferOptions, upload } from "./transfer.ts";
+import { createSession } from "./multiplex.ts";
+import type { TransferOptions } from "./transfer.ts";
 
 export type { ExecOptions, ExecResult } from "./exec.ts";
 export { SshError } from "./failure.ts";
@@ -32,7 +31,7 @@ export interface Session extends AsyncDisposable {
 }
 
 export interface ConnectOptions {
-  readonly world: Pick<World, "dial" | "clock">;
+  readonly world: Pick<World, "clock" | "dial" | "random">;
   readonly address: SshAddress;
   /** In OpenSSH's own format. */
   readonly privateKey: string;
@@ -92,7 +91,7 @@ function handshake(socket: Socket, options: Handshake): Promise<Session> {
   client.once("ready", () => {
     signal.removeEventListener("abort", onAbort);
     client.off("error", fail);
-    resolve(createSession({ client, socket, address, clock: world.clock }));
+    resolve(createSession({ client, socket, address, world }));
   });
   const hostVerifier = (blob: Buffer) => {
     if (blob.equals(expected.blob)) return true;
@@ -138,94 +137,4 @@ function hostKeyMismatch(
       hint: "somebody may be in between, or another machine has this address now: do not log in until you know which",
     },
   );
-}
-
-interface Connection {
-  readonly client: Client;
-  readonly socket: Socket;
-  readonly address: SshAddress;
-  readonly clock: World["clock"];
-}
-
-function createSession({ client, socket, address, clock }: Connection): Session {
-  const gate = new ChannelGate();
-  const open = new Set<{ channel: object; cut: (error: Error) => void }>();
-  const closed = Promise.withResolvers<Error | undefined>();
-  let isClosing = false;
-  let isOver = false;
-  let cause: unknown;
-
-  const lost = () => {
-    const detail = cause === undefined ? "" : `: ${messageOf(cause)}`;
-    return new SshError(`the SSH session with \`${addressText(address)}\` was lost${detail}`, {
-      reason: "lost",
-      cause,
-    });
-  };
-  client.on("error", (error) => cause ??= error);
-  client.on("end", () => socket.destroy());
-  // ssh2 ends every channel after this event as if in order, so what is cut is told apart here.
-  client.prependListener("close", () => {
-    isOver = true;
-    const error = lost();
-    for (const { channel, cut } of open) if (!endedInOrder(channel)) cut(error);
-    gate.close();
-    closed.resolve(isClosing ? undefined : error);
-  });
-
-  const watch = (channel: object, cut: (error: Error) => void) => {
-    const entry = { channel, cut };
-    open.add(entry);
-    return () => void open.delete(entry);
-  };
-  /** ssh2 throws where it is not connected any more. */
-  const ask: Ask = (start) =>
-    new Promise((resolve, reject) => {
-      try {
-        if (isOver) throw lost();
-        start(resolve, (error) => reject(isOver ? lost() : error));
-      } catch (error) {
-        reject(isOver || !socket.writable ? lost() : error);
-      }
-    });
-
-  const openSftp = () =>
-    gate.open(
-      () => ask<SFTPWrapper>((done, fail) => client.sftp((error, sftp) => error ? fail(error) : done(sftp))),
-      (sftp) => sftp,
-    );
-
-  return {
-    address,
-    closed: closed.promise,
-    exec: (command, options = {}) => execute({ client, address, clock, gate, watch, ask }, command, options),
-    async openStream(host, port) {
-      const channel = await ask<ClientChannel>((done, fail) =>
-        client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => error ? fail(error) : done(channel))
-      );
-      const forget = watch(channel, (error) => channel.emit("error", error));
-      channel.once("close", forget);
-      // Who has let go of the stream need not listen to how it ends.
-      channel.on("error", () => {});
-      return channel;
-    },
-    upload: (localPath, remotePath, options = {}) =>
-      upload({ openSftp, closed: closed.promise, localPath, remotePath, ...options }),
-    download: (remotePath, localPath, options = {}) =>
-      download({ openSftp, closed: closed.promise, localPath, remotePath, ...options }),
-    async latency() {
-      const startedAt = performance.now();
-      // Any server answers this with "no", in order: ssh2 has no ping of its own to wait for.
-      await ask<void>((done, fail) => client.unforwardIn("localhost", 1, () => isOver ? fail(lost()) : done()));
-      return performance.now() - startedAt;
-    },
-    async [Symbol.asyncDispose]() {
-      isClosing = true;
-      if (isOver) return;
-      client.end();
-      await Promise.race([closed.promise, clock.sleep(500)]);
-      socket.destroy();
-      await closed.promise;
-    },
-  };
 }

@@ -1,7 +1,8 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import type { SFTPWrapper } from "ssh2";
 import { GpuError, messageOf, systemCode } from "../errors.ts";
-import { SshError } from "./failure.ts";
+import type { World } from "../world.ts";
+import { printable, SshError } from "./failure.ts";
 
 export interface TransferOptions {
   readonly signal?: AbortSignal;
@@ -12,6 +13,7 @@ export interface TransferOptions {
 interface Transfer extends TransferOptions {
   readonly localPath: string;
   readonly remotePath: string;
+  readonly world: Pick<World, "random">;
   openSftp(): Promise<SFTPWrapper>;
   /** Resolves when the session is over. */
   readonly closed: Promise<Error | undefined>;
@@ -40,8 +42,8 @@ export async function upload(transfer: Transfer): Promise<void> {
 
 /** Copies a file from the remote, with its permissions; what is at `localPath` is replaced when all of it is here. */
 export async function download(transfer: Transfer): Promise<void> {
-  const { localPath, remotePath } = transfer;
-  const partial = `${localPath}.part-${crypto.randomUUID().slice(0, 8)}`;
+  const { localPath, remotePath, world } = transfer;
+  const partial = `${localPath}.part-${Buffer.from(world.random(4)).toString("hex")}`;
   try {
     await withSftp(transfer, async (sftp) => {
       const handle = await call<Buffer>((done) => sftp.open(remotePath, "r", done));
@@ -135,7 +137,7 @@ async function withSftp(transfer: Transfer, work: (sftp: SFTPWrapper) => Promise
     await Promise.race([work(sftp), ended.promise]);
   } catch (error) {
     if (error instanceof GpuError || signal?.aborted || systemCode(error)) throw error;
-    throw new GpuError(`${doing}: ${messageOf(error)}`, { cause: error });
+    throw new GpuError(`${doing}: ${printable(messageOf(error))}`, { cause: error });
   } finally {
     signal?.removeEventListener("abort", onAbort);
     sftp.end();

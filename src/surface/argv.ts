@@ -51,9 +51,20 @@ export function validate<T extends z.ZodObject>(
       hint: param.description === "" ? undefined : `it is the ${param.description}`,
     });
   }
-  throw new UsageError(`${shown ?? "the input"}: ${issue?.message ?? "not valid"}`, {
-    hint: param && param.choices.length > 0 ? `one of: ${param.choices.join(", ")}` : undefined,
+  throw new UsageError(`${shown ?? "the input"} ${issue ? complaint(issue) : "is not valid"}`, {
+    hint: param?.description ? `it is the ${param.description}` : undefined,
   });
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** What is wrong with a value, as the end of a sentence. */
+function complaint(issue: Issue): string {
+  if (issue.code === "too_small" && issue.origin === "number") return `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+  if (issue.code === "too_big" && issue.origin === "number") return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+  if (issue.code === "invalid_type" && issue.expected === "int") return "must be a whole number";
+  if (issue.code === "invalid_value") return `must be one of ${issue.values.map((value) => `\`${String(value)}\``).join(", ")}`;
+  return `is not valid: ${issue.message}`;
 }
 
 function splitAtDashes(

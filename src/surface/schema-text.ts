@@ -91,7 +91,9 @@ class Writer {
     const union = schema.anyOf ?? schema.oneOf;
     if (union) return [...new Set(union.map((member) => this.type(member, indent)))].join(" | ");
     if (schema.allOf) return schema.allOf.map((member) => `(${this.type(member, indent)})`).join(" & ");
-    if (typeof schema.type === "object") return schema.type.map((type) => this.#shape({ ...schema, type }, indent)).join(" | ");
+    if (typeof schema.type === "object") {
+      return schema.type.map((type) => this.#shape({ ...schema, type }, indent)).join(" | ");
+    }
     switch (schema.type) {
       case "string":
       case "boolean":
@@ -122,9 +124,14 @@ class Writer {
     const inner = `${indent}  `;
     const lines = fields.map(([key, field]) => {
       const name = /^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key);
-      const doc = [field.description, field.default === undefined ? undefined : `Default: \`${JSON.stringify(field.default)}\`.`]
+      const doc = [
+        field.description,
+        field.default === undefined ? undefined : `Default: \`${JSON.stringify(field.default)}\`.`,
+      ]
         .filter((text) => text !== undefined).join("\n\n");
-      return `${doc === "" ? "" : docComment(doc, inner)}${inner}${name}${required.includes(key) ? "" : "?"}: ${this.type(field, inner)};`;
+      return `${doc === "" ? "" : docComment(doc, inner)}${inner}${name}${required.includes(key) ? "" : "?"}: ${
+        this.type(field, inner)
+      };`;
     });
     const rest = typeof additionalProperties === "object" ? [`${inner}[key: string]: unknown;`] : [];
     return `{\n${[...lines, ...rest].join("\n")}\n${indent}}`;
@@ -135,5 +142,6 @@ class Writer {
 export function docComment(text: string, indent: string): string {
   const lines = text.replaceAll("*/", "*\\/").split("\n").map((line) => line.trimEnd());
   if (lines.length === 1) return `${indent}/** ${lines[0]} */\n`;
-  return [`${indent}/**`, ...lines.map((line) => `${indent} *${line === "" ? "" : ` ${line}`}`), `${indent} */`, ""].join("\n");
+  return [`${indent}/**`, ...lines.map((line) => `${indent} *${line === "" ? "" : ` ${line}`}`), `${indent} */`, ""]
+    .join("\n");
 }

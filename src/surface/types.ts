@@ -69,22 +69,34 @@ function resultText(command: Command, output: string, handle: string | undefined
 function handleOf(command: Command, handleTypes: TypesOptions["handleTypes"]): string | undefined {
   if (!command.handle) return undefined;
   const name = handleTypes[command.name];
-  if (name === undefined) throw new TypeError(`\`${command.name}\` has a handle, and \`handleTypes\` does not say which type it is`);
+  if (name === undefined) {
+    throw new TypeError(`\`${command.name}\` has a handle, and \`handleTypes\` does not say which type it is`);
+  }
   return name;
 }
 
 function inputText(command: Command, name: string): { text: string; isRequired: boolean } {
-  const { text, isEmpty, isRequired } = schemaText(z.toJSONSchema(command.input, { io: "input", unrepresentable: "any" }), new Map());
+  const { text, isEmpty, isRequired } = schemaText(
+    z.toJSONSchema(command.input, { io: "input", unrepresentable: "any" }),
+    new Map(),
+  );
   if (isEmpty) return { text: "", isRequired: false };
   return { text: `/** What \`${functionName(command)}\` takes. */\nexport interface ${name} ${text}\n`, isRequired };
 }
 
 /** A named type of its own, unless the schema has an `id`: then the type has that name wherever it is used. */
-function outputText(command: Command, name: string, shared: Map<string, string>): { name: string; declaration: string } {
+function outputText(
+  command: Command,
+  name: string,
+  shared: Map<string, string>,
+): { name: string; declaration: string } {
   const { text, isName } = schemaText(z.toJSONSchema(command.output, { unrepresentable: "any" }), shared);
   if (isName) return { name: text, declaration: "" };
   const what = command.kind === "stream" ? "One item of what" : "What";
-  return { name, declaration: `/** ${what} \`${functionName(command)}\` returns. */\nexport type ${name} = ${text};\n` };
+  return {
+    name,
+    declaration: `/** ${what} \`${functionName(command)}\` returns. */\nexport type ${name} = ${text};\n`,
+  };
 }
 
 function functionName(command: Command): string {
@@ -113,9 +125,13 @@ function treeOf(sections: readonly Section[]): Node {
 function membersText({ children }: Node, indent: string): string {
   const inner = `${indent}  `;
   const members = [...children].map(([word, node]) => {
-    if (node.children.size === 0 && node.section) return `${docOf(node.section, inner)}${inner}${word}${node.section.signature};`;
+    if (node.children.size === 0 && node.section) {
+      return `${docOf(node.section, inner)}${inner}${word}${node.section.signature};`;
+    }
     const own = node.section ? `(${node.section.signature.replace("): ", ") => ")}) & ` : "";
-    return `${node.section ? docOf(node.section, inner) : ""}${inner}readonly ${word}: ${own}${membersText(node, inner)};`;
+    return `${node.section ? docOf(node.section, inner) : ""}${inner}readonly ${word}: ${own}${
+      membersText(node, inner)
+    };`;
   });
   return `{\n${members.join("\n")}\n${indent}}`;
 }
@@ -136,5 +152,7 @@ function importLines(used: ReadonlySet<string>, imports: TypesOptions["imports"]
     if (module === undefined) throw new TypeError(`nobody said where the type \`${name}\` comes from`);
     modules.set(module, [...(modules.get(module) ?? []), name]);
   }
-  return [...modules].toSorted(([a], [b]) => a < b ? -1 : 1).map(([module, names]) => `import type { ${names.join(", ")} } from "${module}";`);
+  return [...modules].toSorted(([a], [b]) => a < b ? -1 : 1).map(([module, names]) =>
+    `import type { ${names.join(", ")} } from "${module}";`
+  );
 }

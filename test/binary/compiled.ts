@@ -32,7 +32,6 @@ export interface RunOptions {
 /** An empty HOME of its own; what was started with it is ended and the folder removed when the scope ends. */
 export class Home implements AsyncDisposable {
   readonly path = mkdtempSync(join(tmpdir(), "gpu-home-"));
-  readonly #bin = commandsWithoutNode(join(this.path, "bin"));
 
   /** A folder to work in that is not HOME. */
   readonly work = join(this.path, "work");
@@ -49,7 +48,7 @@ export class Home implements AsyncDisposable {
   start(argv: readonly string[], { cwd = this.work, env = {}, through = [] }: RunOptions = {}): Running {
     const child = Bun.spawn([...through, executable, ...argv], {
       cwd,
-      env: { HOME: this.path, PATH: this.#bin, ...env },
+      env: { HOME: this.path, PATH: pathWithoutNode(), ...env },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
@@ -138,9 +137,13 @@ export class Running {
   }
 }
 
+let withoutNode: string | undefined;
+
 /** A folder of links to all commands of the system but those that could stand in for the executable's own runtime. */
-function commandsWithoutNode(folder: string): string {
-  mkdirSync(folder);
+function pathWithoutNode(): string {
+  if (withoutNode) return withoutNode;
+  const folder = mkdtempSync(join(tmpdir(), "gpu-bin-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   for (const source of ["/usr/bin", "/bin"]) {
     for (const name of readdirSync(source)) {
       if (/^(node|nodejs|npm|npx|bun|bunx|deno|corepack)$/.test(name)) continue;
@@ -151,6 +154,7 @@ function commandsWithoutNode(folder: string): string {
       }
     }
   }
+  withoutNode = folder;
   return folder;
 }
 

@@ -16,7 +16,7 @@ const recipes: Readonly<Record<string, { source?: string; code: number; says?: s
   "says it did not succeed": { source: recipe("  return { success: false };"), code: 1 },
   "throws": { source: recipe('  throw new Error("out of luck");'), code: 1, says: "out of luck" },
   "calls process.exit": { source: recipe("  process.exit(7);"), code: 7 },
-  "does not exist": { code: 1, says: "does not exist" },
+  "does not exist": { code: 2, says: "recipe.ts" },
   "does not parse": { source: "export default recipe({", code: 1 },
   "does not type-check": {
     source: recipe('  const hours: number = "four";\n  return { hours };'),
@@ -43,7 +43,6 @@ describe("a command line that cannot be understood exits with 2 and says what is
     ["statsu", "status"],
     ["start --huors 3", "--hours"],
     ["ci", "submit"],
-    ["stop", "--all"],
   ])("gpu %s", async (line, says) => {
     await using home = new Home();
     const { code, stdout, stderr } = await home.run(line.split(" "));

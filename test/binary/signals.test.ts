@@ -27,9 +27,9 @@ const points: Readonly<Record<string, string>> = {
     console.log("here", box.id);
     await forever();`,
   "while a remote command runs": `    await using box = await gpu.start({ hours: 0.1 });
-    await box.exec(["sh", "-c", "echo started"]);
+    await box.exec("echo started");
     console.log("here");
-    await box.exec(["sleep", "600"]);`,
+    await box.exec("sleep 600");`,
   "while a tunnel is open": `    await using box = await gpu.start({ hours: 0.1 });
     await using tunnel = await box.tunnel({ forward: ["0:ci"] });
     console.log("here", tunnel.ci().server);

@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 
+import { present } from "./ci-world.ts";
+
 interface FakeJob {
   status: string;
   success: boolean | null;
@@ -99,11 +101,14 @@ export class FakeCiServer implements AsyncDisposable {
   async #submit(request: Request, pathname: string): Promise<Response> {
     const file = (await request.formData()).get("file");
     if (!(file instanceof File)) {
-      return Response.json({ detail: [{ type: "missing", loc: ["body", "file"], msg: "Field required", input: null }] }, { status: 422 });
+      return Response.json(
+        { detail: [{ type: "missing", loc: ["body", "file"], msg: "Field required", input: null }] },
+        { status: 422 },
+      );
     }
     this.uploads.push(await file.bytes());
     const id = this.add({ ...this.next, start_time: new Date().toISOString().replace("Z", "000Z") });
-    const job = this.jobs.get(id)!;
+    const job = present(this.jobs.get(id));
     if (this.losesAnswer) {
       this.losesAnswer = false;
       return new Response(new ReadableStream({ start: (end) => end.error(new Error("cut")) }));
@@ -137,7 +142,9 @@ export class FakeCiServer implements AsyncDisposable {
         await new Promise((resolve) => setImmediate(resolve));
       },
     }, { highWaterMark: 0 });
-    return new Response(body, { headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" } });
+    return new Response(body, {
+      headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
+    });
   }
 }
 

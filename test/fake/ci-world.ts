@@ -88,3 +88,9 @@ export function ciWorld(given: Partial<World> & { home: string }): World {
     ...given,
   };
 }
+
+/** A value that a test knows to be there. */
+export function present<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new Error("what the test needs is not there");
+  return value;
+}

@@ -43,11 +43,11 @@ export function fakeTerminal({ isTTY = false, typed = "" }: FakeTerminalOptions 
     stdout: sink(1),
     stderr: sink(2),
     takeLines() {
-      const lines = printed.flatMap(({ to, text }) =>
+      const settled = printed.map(({ to, text }) => ({ to, text: settle(text) })).filter(({ text }) => text !== "");
+      printed = [];
+      return settled.flatMap(({ to, text }) =>
         text.replace(/\n$/, "").split("\n").map((line) => (to === 2 ? `2| ${line}`.trimEnd() : line))
       );
-      printed = [];
-      return lines;
     },
     takeStdout() {
       const text = stdout;
@@ -55,4 +55,10 @@ export function fakeTerminal({ isTTY = false, typed = "" }: FakeTerminalOptions 
       return text;
     },
   };
+}
+
+/** What stays to be read: living lines are gone, colours are not seen. */
+function settle(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[^\n]*\r\x1b\[2K/g, "").replace(/\x1b\[[0-9;]*m/g, "");
 }

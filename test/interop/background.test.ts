@@ -133,6 +133,27 @@ test("errors come back with their hint and kind, and name no key", async () => {
   expect((await client.tunnels()).map(({ name }) => name)).toEqual(["t1"]);
 });
 
+test("a start that is interrupted leaves no tunnel", async () => {
+  using client = await backgroundClient(world);
+  const asked = Promise.withResolvers<void>();
+  const silent = net.createServer((socket) => asked.resolve(void socket.on("error", () => {}).resume())).listen(
+    0,
+    "127.0.0.1",
+  );
+  await new Promise((resolve) => silent.once("listening", resolve));
+  const at = silent.address();
+  const port = typeof at === "object" && at ? at.port : 0;
+  const stop = new AbortController();
+  const starting = startTunnel(world, request({ address: { host: "127.0.0.1", port, user: "x" } }), stop.signal);
+  starting.catch(() => {});
+  await asked.promise;
+  expect((await client.ping()).held).toBe(1);
+  stop.abort(new Error("enough"));
+  await expect(starting).rejects.toThrow("enough");
+  while ((await client.ping()).held > 0) await Bun.sleep(5);
+  silent.close();
+});
+
 test("two starters at once share one process", async () => {
   const clients = await Promise.all(Array.from({ length: 5 }, () => backgroundClient(world)));
   const ids = await Promise.all(clients.map(async (client) => (await client.ping()).id));

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { zipSync } from "fflate";
-import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AgentOptions, startAgent } from "../../src/agent/agent.ts";
@@ -8,7 +8,7 @@ import { ciClient } from "../../src/ci/client.ts";
 import type { CiEvent } from "../../src/ci/job.ts";
 import type { Listener } from "../../src/ci/listen.ts";
 import { packProject } from "../../src/ci/pack.ts";
-import { ciWorld } from "../fake/ci-world.ts";
+import { ciWorld, present } from "../fake/ci-world.ts";
 
 const token = "secret-of-the-agent";
 let home: string;
@@ -39,7 +39,10 @@ async function project(files: Record<string, string>): Promise<() => ReadableStr
 const makefile = (...lines: string[]) => ({ Makefile: `test:\n${lines.map((line) => `\t@${line}\n`).join("")}` });
 const yaml = (content: object) => ({ "gpu-ci.yaml": JSON.stringify(content) });
 
-async function run(files: Record<string, string>, args?: string[]): Promise<{ log: string; success: boolean; id: string }> {
+async function run(
+  files: Record<string, string>,
+  args?: string[],
+): Promise<{ log: string; success: boolean; id: string }> {
   return await read(client().submitStreaming(await project(files), { args }));
 }
 
@@ -68,7 +71,10 @@ describe("a job", () => {
   });
 
   test("fails when its tests do", async () => {
-    expect(await run(makefile("echo no", "exit 3"))).toMatchObject({ success: false, log: expect.stringContaining("no\n") });
+    expect(await run(makefile("echo no", "exit 3"))).toMatchObject({
+      success: false,
+      log: expect.stringContaining("no\n"),
+    });
   });
 
   test("runs with arguments that are quoted, in a clean environment", async () => {
@@ -137,7 +143,9 @@ describe("a job", () => {
   });
 
   test("may say anything: long lines, bytes that are not UTF-8, no newline at the end", async () => {
-    const { log } = await run(yaml({ test: `head -c 200000 /dev/zero | tr '\\0' x; echo; printf 'a\\377b\\n'; printf 'é–end'` }));
+    const { log } = await run(
+      yaml({ test: `head -c 200000 /dev/zero | tr '\\0' x; echo; printf 'a\\377b\\n'; printf 'é–end'` }),
+    );
     expect(log).toBe(`${"x".repeat(200_000)}\na\uFFFDb\né–end`);
   });
 });
@@ -147,28 +155,33 @@ describe("following", () => {
     const { id } = await run(makefile("printf 'a\\nb\\nc\\n'"));
     const headers = { authorization: `Bearer ${token}`, "last-event-id": "2" };
     const text = await (await fetch(`${agent.address}/jobs/${id}/stream`, { headers })).text();
-    expect(text).toBe(': ping\n\nid: 3\ndata: {"type":"log","data":"c\\n"}\n\ndata: {"type":"complete","success":true}\n\n');
+    expect(text).toBe(
+      ': ping\n\nid: 3\ndata: {"type":"log","data":"c\\n"}\n\ndata: {"type":"complete","success":true}\n\n',
+    );
   });
 
   test("forward-only means what comes from now on", async () => {
     const { submitStreaming, streamJob } = client();
     const gate = join(home, "gate");
-    const events = submitStreaming(await project(yaml({ test: `echo old; while ! test -e ${gate}; do sleep 0.01; done; echo new` })));
+    const events = submitStreaming(
+      await project(yaml({ test: `echo old; while ! test -e ${gate}; do sleep 0.01; done; echo new` })),
+    );
     const jobId = ((await events.next()).value as { jobId: string }).jobId;
     await events.next();
-    const late = streamJob(jobId);
-    const next = late.next();
-    // The place from which it reads is fixed when the answer begins.
-    const probe = await fetch(`${agent.address}/jobs/${jobId}/stream`, { headers: { authorization: `Bearer ${token}` } });
-    const reader = probe.body!.getReader();
-    let head = "";
-    while (!head.includes("id: 1\n\n")) head += new TextDecoder().decode((await reader.read()).value);
-    await reader.cancel();
-    await Bun.sleep(30);
-    await Bun.write(gate, "");
-    expect((await next).value).toEqual({ type: "log", data: "new\n" });
+    const answer = await fetch(`${agent.address}/jobs/${jobId}/stream`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    let text = "";
+    for await (const piece of present(answer.body)) {
+      text += new TextDecoder().decode(piece);
+      // Its place in the log is fixed from here on.
+      if (text.includes("id: 1\n\n")) await Bun.write(gate, "");
+    }
+    expect(text.split("\n\n").filter((part) => part.includes("data: "))).toEqual([
+      'id: 2\ndata: {"type":"log","data":"new\\n"}',
+      'data: {"type":"complete","success":true}',
+    ]);
     expect((await read(streamJob(jobId, { fromBeginning: true }))).log).toBe("old\nnew\n");
-    await late.return(undefined);
     await events.return(undefined);
   });
 
@@ -214,8 +227,12 @@ describe("what is refused, in the existing server's words", () => {
   test.each([
     ["no key", "/jobs", { headers: {} }, 403, { detail: "Not authenticated" }],
     ["an empty key", "/jobs", { headers: { authorization: "Bearer " } }, 403, { detail: "Not authenticated" }],
-    ["another scheme", "/jobs", { headers: { authorization: "Basic eA==" } }, 403, { detail: "Invalid authentication credentials" }],
-    ["a wrong key", "/jobs", { headers: { authorization: "Bearer no" } }, 401, { detail: "Invalid or revoked API key" }],
+    ["another scheme", "/jobs", { headers: { authorization: "Basic eA==" } }, 403, {
+      detail: "Invalid authentication credentials",
+    }],
+    ["a wrong key", "/jobs", { headers: { authorization: "Bearer no" } }, 401, {
+      detail: "Invalid or revoked API key",
+    }],
     ["an unknown job", "/jobs/x", {}, 404, { detail: "Job not found" }],
     ["an unknown path", "/x", {}, 404, { detail: "Not Found" }],
     ["a wrong method", "/jobs", { method: "DELETE" }, 405, { detail: "Method Not Allowed" }],
@@ -230,20 +247,31 @@ describe("what is refused, in the existing server's words", () => {
   test("an existing client's form is taken, and one submission is one job", async () => {
     const send = (key: string) => {
       const form = new FormData();
-      form.set("file", new File([zipSync({ Makefile: new TextEncoder().encode("test:\n\t@echo hi\n") })], "project.zip"));
-      return ask("/submit-async", { method: "POST", body: form, headers: { authorization: `Bearer ${token}`, "idempotency-key": key } });
+      form.set(
+        "file",
+        new File([zipSync({ Makefile: new TextEncoder().encode("test:\n\t@echo hi\n") })], "project.zip"),
+      );
+      return ask("/submit-async", {
+        method: "POST",
+        body: form,
+        headers: { authorization: `Bearer ${token}`, "idempotency-key": key },
+      });
     };
-    const ids = await Promise.all(["k", "k", "l"].map(async (key) => (await (await send(key)).json() as { job_id: string }).job_id));
+    const ids = await Promise.all(
+      ["k", "k", "l"].map(async (key) => (await (await send(key)).json() as { job_id: string }).job_id),
+    );
     expect(new Set(ids).size).toBe(2);
   });
 
   test.each([
     ["a name that leads out", { "../evil": "x" }, "leads out of the project"],
     ["an absolute name", { "/tmp/evil": "x" }, "leads out of the project"],
-    ["a file where a folder is", { a: "x", "a/b": "y" }, "the folder of \"a/b\" cannot be made"],
+    ["a file where a folder is", { a: "x", "a/b": "y" }, 'the folder of "a/b" cannot be made'],
   ])("an archive with %s", async (_case, files, why) => {
-    const archive = zipSync(Object.fromEntries(Object.entries(files).map(([name, text]) => [name, new TextEncoder().encode(text)])));
-    const { success, log } = await read(client().submitStreaming(() => new Response(archive).body!));
+    const archive = zipSync(
+      Object.fromEntries(Object.entries(files).map(([name, text]) => [name, new TextEncoder().encode(text)])),
+    );
+    const { success, log } = await read(client().submitStreaming(() => present(new Response(archive).body)));
     expect(success).toBe(false);
     expect(log).toStartWith("gpu: the upload cannot be unpacked: ");
     expect(log).toContain(why);
@@ -252,7 +280,7 @@ describe("what is refused, in the existing server's words", () => {
   test("an archive that was cut off, or is none", async () => {
     const archive = zipSync({ a: new Uint8Array(1000) });
     for (const broken of [archive.subarray(0, 60), new Uint8Array(0), new TextEncoder().encode("not a zip")]) {
-      const { success, log } = await read(client().submitStreaming(() => new Response(broken).body!));
+      const { success, log } = await read(client().submitStreaming(() => present(new Response(broken).body)));
       expect(success).toBe(false);
       expect(log).toMatch(/^gpu: the upload cannot be unpacked: it is (not a zip archive, or it was cut off|empty)\n$/);
     }
@@ -260,7 +288,7 @@ describe("what is refused, in the existing server's words", () => {
 });
 
 describe("the agent", () => {
-  test("serves both on a Unix socket with a relative path, only for its owner", async () => {
+  test("serves both on a Unix socket that only its owner may open", async () => {
     const socket = join(home, "agent.sock");
     await using _second = await start({ socket, port: undefined, dataFolder: join(home, "data2") });
     const ask = (path: string, headers = {}) => fetch(`http://agent${path}`, { unix: socket, headers });
@@ -272,7 +300,8 @@ describe("the agent", () => {
       uptime_minutes: 0,
       gpu_utilization: expect.any(Number),
     });
-    expect(start({ socket, dataFolder: join(home, "data3") })).rejects.toThrow("another program listens there");
+    expect((await stat(socket)).mode & 0o777).toBe(0o600);
+    await expect(start({ socket, dataFolder: join(home, "data3") })).rejects.toThrow("another program listens there");
   });
 
   test("gives jobs a `bun` where there is none", async () => {

@@ -211,7 +211,7 @@ test("a machine ends when its folder is taken away", async () => {
   const asked = request();
   const { id } = await provider.launch(asked);
   await whenRunning(id);
-  rmSync(join(world.folders.state, "local", id), { recursive: true });
+  rmSync(join(world.folders.state, "local", id), { recursive: true, force: true });
   await until(async () => (await findMarked({ world, token: asked.token })).length === 0);
 });
 

@@ -208,7 +208,8 @@ describe("exec", () => {
 
   test("a session that is cut rejects, also when the exit status was not the last thing missing", async () => {
     const own = await open();
-    const running = own.exec("echo begin; sleep 100", { onStdout: () => sshd.dropConnections() });
+    const stdin = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<Uint8Array>>(() => {}) }) };
+    const running = own.exec("echo begin; cat", { stdin, onStdout: () => sshd.dropConnections() });
     const error = await failureOf(running);
     expect(error.reason).toBe("lost");
     expect(error.message).toContain("was lost");
@@ -318,7 +319,8 @@ test("a stream reaches a port on the remote; one that nobody serves is an error"
   const stream = await session.openStream("127.0.0.1", server.port);
   stream.end("hello");
   expect((await stream.toArray()).join("")).toBe("bye");
-  await expect(session.openStream("127.0.0.1", await freePort())).rejects.toThrow();
+  const port = await freePort();
+  await expect(session.openStream("127.0.0.1", port)).rejects.toThrow(`\`127.0.0.1:${port}\` cannot be reached from`);
 });
 
 async function serve(onConnection: (socket: net.Socket) => void) {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -114,7 +115,8 @@ export async function freePort(): Promise<number> {
 }
 
 /** The clock and the network of this computer. */
-export const realWorld: Pick<World, "clock" | "dial" | "platform"> = {
+export const realWorld: Pick<World, "clock" | "dial" | "platform" | "random"> = {
+  random: (byteCount) => randomBytes(byteCount),
   platform: process.platform,
   clock: {
     now: () => Date.now(),

@@ -70,8 +70,9 @@ async function playStep(command: string, isTTY: boolean, fake: FakeWorld): Promi
 function check(command: Command, output: unknown, isJson: boolean): void {
   seen.add(command.name);
   if (!isJson) return;
-  // What a program reads is the text, so it is the text that must fit.
-  const result = command.output.safeParse(JSON.parse(JSON.stringify(output)));
-  expect(result.error?.message).toBeUndefined();
   seenAsJson.add(command.name);
+  // What a program reads is the text, so it is the text that must fit. A recipe has printed its own result already.
+  const text = JSON.stringify(output);
+  if (text === undefined) return;
+  expect(command.output.safeParse(JSON.parse(text)).error?.message).toBeUndefined();
 }

@@ -8,7 +8,7 @@ import type { CiEvent } from "../../src/ci/job.ts";
 import { ciLibrary } from "../../src/ci/library.ts";
 import { CiError } from "../../src/errors.ts";
 import { FakeCiServer } from "../fake/ci-server.ts";
-import { ciWorld, FakeClock } from "../fake/ci-world.ts";
+import { ciWorld, FakeClock, present } from "../fake/ci-world.ts";
 
 let server: FakeCiServer;
 let clock: FakeClock;
@@ -24,7 +24,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-const zip = () => new Response("PK…").body!;
+const zip = () => present(new Response("PK…").body);
 
 function client(given: { server?: string; apiKey?: string; signal?: AbortSignal } = {}) {
   return ciClient({ world: ciWorld({ home, clock }), server: server.url, apiKey: server.key, ...given });
@@ -45,7 +45,7 @@ async function failure(work: Promise<unknown>): Promise<CiError> {
 describe("a submission", () => {
   test("says the id, the lines and the end, and sends the archive as `project.zip`", async () => {
     const events = await all(client().submitStreaming(zip));
-    const jobId = [...server.jobs.keys()][0]!;
+    const jobId = present([...server.jobs.keys()][0]);
     expect(events).toEqual([
       { type: "job_id", jobId },
       { type: "log", data: "one\n" },
@@ -56,7 +56,7 @@ describe("a submission", () => {
   });
 
   test("asynchronous: gives the id at once", async () => {
-    expect(await clock.run(client().submitAsync(zip))).toBe([...server.jobs.keys()][0]!);
+    expect(await clock.run(client().submitAsync(zip))).toBe(present([...server.jobs.keys()][0]));
   });
 
   test("goes on after the stream was cut in the middle, each line once", async () => {
@@ -71,17 +71,18 @@ describe("a submission", () => {
     server.losesAnswer = true;
     clock = new FakeClock();
     const error = await failure(Array.fromAsync(client().submitStreaming(zip)));
-    const jobId = [...server.jobs.keys()][0]!;
+    const jobId = present([...server.jobs.keys()][0]);
     expect(server.uploads).toHaveLength(1);
     expect(error.message).toContain("not certain whether a job was made");
     expect(error.hint).toContain(`\`${jobId}\``);
   });
 
   test("a folder that cannot be read is that error, not the network's", async () => {
-    const broken = () => ReadableStream.from((async function* () {
-      yield new Uint8Array(10);
-      throw new Error("cannot read the file `x`");
-    })());
+    const broken = () =>
+      ReadableStream.from((async function* () {
+        yield new Uint8Array(10);
+        throw new Error("cannot read the file `x`");
+      })());
     const error = await clock.run(Array.fromAsync(client().submitStreaming(broken)).catch((error: unknown) => error));
     expect(String(error)).toContain("cannot read the file `x`");
     expect(server.jobs.size).toBe(0);
@@ -99,8 +100,15 @@ describe("following a job", () => {
     const id = server.add({ status: "queued", success: null, start_time: null, lines: [] });
     server.faults.push({ falseComplete: true }, { falseComplete: true });
     const work = all(client().streamJob(id, { fromBeginning: true }));
-    while (server.requests.filter((line) => line === `GET /jobs/${id}`).length < 2) await new Promise((r) => setTimeout(r, 1));
-    Object.assign(server.jobs.get(id)!, { status: "completed", success: true, start_time: "2026-11-21T03:35:02.919541Z", lines: ["ran\n"] });
+    while (server.requests.filter((line) => line === `GET /jobs/${id}`).length < 2) {
+      await new Promise((r) => setTimeout(r, 1));
+    }
+    Object.assign(present(server.jobs.get(id)), {
+      status: "completed",
+      success: true,
+      start_time: "2026-11-21T03:35:02.919541Z",
+      lines: ["ran\n"],
+    });
     const events = await work;
     expect(events).toEqual([{ type: "log", data: "ran\n" }, { type: "complete", success: true }]);
   });
@@ -108,7 +116,10 @@ describe("following a job", () => {
   test("a result that was recorded late counts as it is", async () => {
     const id = server.add({ success: true, lines: ["x\n"] });
     server.faults.push({ falseComplete: true });
-    expect((await all(client().streamJob(id, { fromBeginning: true }))).at(-1)).toEqual({ type: "complete", success: true });
+    expect((await all(client().streamJob(id, { fromBeginning: true }))).at(-1)).toEqual({
+      type: "complete",
+      success: true,
+    });
   });
 
   test("the server's own words end in a newline and are not counted as lines", async () => {
@@ -131,14 +142,22 @@ describe("following a job", () => {
   test("a project that the server could not set up has a reason", async () => {
     const id = server.add({ success: false, start_time: null, lines: [] });
     const end = (await all(client().streamJob(id, { fromBeginning: true }))).at(-1);
-    expect(end).toMatchObject({ type: "complete", success: false, reason: expect.stringContaining("requirements.txt") });
+    expect(end).toMatchObject({
+      type: "complete",
+      success: false,
+      reason: expect.stringContaining("requirements.txt"),
+    });
   });
 
   test("a silent connection is given up and taken up again", async () => {
     const id = server.add({ status: "running", success: true, lines: ["a\n", "b\n", "c\n"] });
     server.faults.push({ silentAfter: 2 });
     const events = client().streamJob(id);
-    expect(logOf([(await clock.run(events.next())).value!, (await clock.run(events.next())).value!])).toEqual(["a\n", "b\n"]);
+    expect(logOf([present((await clock.run(events.next())).value), present((await clock.run(events.next())).value)]))
+      .toEqual([
+        "a\n",
+        "b\n",
+      ]);
     const next = events.next();
     expect(clock.next({ upTo: 240_000 })).toBe(true);
     expect((await clock.run(next)).value).toEqual({ type: "log", data: "c\n" });
@@ -192,7 +211,10 @@ describe("errors say what to do", () => {
   });
 
   test("a web page", async () => {
-    await using page = Bun.serve({ port: 0, fetch: () => new Response("<!doctype html><p>login", { headers: { "content-type": "text/html" } }) }) as never as AsyncDisposable & { url: URL };
+    await using page = Bun.serve({
+      port: 0,
+      fetch: () => new Response("<!doctype html><p>login", { headers: { "content-type": "text/html" } }),
+    }) as never as AsyncDisposable & { url: URL };
     const error = await failure(Array.fromAsync(client({ server: page.url.href }).submitStreaming(zip)));
     expect(error.message).toContain("with a web page, not with data: this is not the CI server");
   });
@@ -205,7 +227,7 @@ test("the library packs a folder, submits it and lists it", async () => {
   const call = { server: server.url, apiKey: server.key };
   const events = await all(submitTestsStreaming({ dir: join(home, "project"), ...call }));
   expect(events.at(-1)).toEqual({ type: "complete", success: true });
-  expect(Object.keys(unzipSync(server.uploads[0]!))).toEqual(["test_a.py"]);
+  expect(Object.keys(unzipSync(present(server.uploads[0])))).toEqual(["test_a.py"]);
   expect(await clock.run(listJobs(call))).toMatchObject([{ status: "completed", success: true }]);
   expect(Object.keys(unzipSync(await createProjectZip(join(home, "project")).bytes()))).toEqual(["test_a.py"]);
 });

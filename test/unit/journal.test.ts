@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,9 @@ import { type Journal, openJournal } from "../../src/rent/journal.ts";
 import { isRunAlive } from "../../src/rent/run.ts";
 import type { Intent } from "../../src/rent/rows.ts";
 import { FakeClock } from "../fake/clock.ts";
+
+// Some tests start processes: a busy computer needs its time.
+setDefaultTimeout(30_000);
 
 let state: string;
 let open: Journal[] = [];

@@ -16,7 +16,10 @@ export interface Bench extends Disposable {
   /** What happened to machines and calls, in its order. */
   readonly events: string[];
   write(files: Record<string, string>): void;
-  run(argv: readonly string[], options?: { signal?: AbortSignal }): Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  run(
+    argv: readonly string[],
+    options?: { signal?: AbortSignal },
+  ): Promise<{ exitCode: number; stdout: string; stderr: string }>;
 }
 
 export function openBench(): Bench {
@@ -29,7 +32,11 @@ export function benchIn(folder: string): Bench {
   const world: World = {
     ...real,
     cwd: folder,
-    folders: { config: join(folder, ".config"), state: join(folder, ".state"), cache: join(tmpdir(), `gpu-test-cache-${process.pid}`) },
+    folders: {
+      config: join(folder, ".config"),
+      state: join(folder, ".state"),
+      cache: join(tmpdir(), `gpu-test-cache-${process.pid}`),
+    },
     terminal,
   };
   const events: string[] = [];
@@ -79,7 +86,10 @@ function fakeCommands(events: string[]): CommandEntry[] {
     name: "start",
     summary: "Rent a machine",
     effect: "spend",
-    input: z.object({ hours: z.number().positive().default(1).meta({ env: "GPU_LEASE_HOURS" }), pricePerHour: z.number().default(0) }),
+    input: z.object({
+      hours: z.number().positive().default(1).meta({ env: "GPU_LEASE_HOURS" }),
+      pricePerHour: z.number().default(0),
+    }),
     output: z.object({ id: z.string(), hours: z.number() }),
     plan: ({ hours, pricePerHour }) => Promise.resolve({ action: "rent a machine", costDollars: hours * pricePerHour }),
     run: ({ hours }) => {

@@ -16,13 +16,17 @@ async function run(text: string, args: readonly string[] = [], options?: { signa
 /** For what `bun test` would take for a failure of its own: errors that nobody catches. */
 async function runInProcess(text: string) {
   bench.write({ "r.ts": text });
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "recipe-main.ts"), bench.folder], { stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "recipe-main.ts"), bench.folder], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
   if (await child.exited !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as { exitCode: number; stderr: string; events: string[] };
 }
 
-const body = (code: string) => `import { gpu, recipe, z, $, parallel, retry, sleep } from "gpu";
+const body = (code: string) =>
+  `import { gpu, recipe, z, $, parallel, retry, sleep } from "gpu";
 export default recipe({ summary: "A test", async run() {
 ${code}
 } });`;
@@ -69,7 +73,10 @@ describe("a recipe", () => {
   });
 
   test("may be a function, or a script that exports nothing", async () => {
-    bench.write({ "f.ts": `export default (args: string[]) => args.join("+");`, "s.ts": `import { gpu } from "gpu"; await gpu.start();` });
+    bench.write({
+      "f.ts": `export default (args: string[]) => args.join("+");`,
+      "s.ts": `import { gpu } from "gpu"; await gpu.start();`,
+    });
     expect((await bench.run(["run", "--no-check", "f.ts", "a", "b"])).stdout).toBe("a+b\n");
     expect((await bench.run(["run", "--no-check", "s.ts"])).exitCode).toBe(0);
     expect(bench.events).toEqual(["start i-1", "stop i-1"]);
@@ -100,7 +107,10 @@ describe("money", () => {
   });
 
   test("the budget counts everything that is rented, beforehand", async () => {
-    const { exitCode, stderr } = await run(body("await gpu.start({ pricePerHour: 2 }); await gpu.start({ pricePerHour: 2 });"), ["--budget", "3"]);
+    const { exitCode, stderr } = await run(
+      body("await gpu.start({ pricePerHour: 2 }); await gpu.start({ pricePerHour: 2 });"),
+      ["--budget", "3"],
+    );
     expect(stderr).toContain("after $2.00 already planned: the budget is $3.00");
     expect({ exitCode, events: bench.events }).toEqual({ exitCode: 1, events: ["start i-1", "stop i-1"] });
   });
@@ -127,7 +137,9 @@ describe("a bad recipe", () => {
 
   test("that does not parse says where, and nothing of it runs", async () => {
     const { exitCode, stderr } = await run(`console.log("ran");\nconst x = ;\n`);
-    expect(stderr).toContain("r.ts:2:11: Unexpected ;\n  1 | console.log(\"ran\");\n  2 | const x = ;\n    |           ^");
+    expect(stderr).toContain(
+      'r.ts:2:11: Unexpected ;\n  1 | console.log("ran");\n  2 | const x = ;\n    |           ^',
+    );
     expect(exitCode).toBe(1);
   });
 
@@ -146,7 +158,9 @@ describe("a bad recipe", () => {
   });
 
   test("that throws: its own file and line, not ours", async () => {
-    const { exitCode, stderr } = await run(body(`await gpu.start();\n  fail();\n  function fail() { throw new TypeError("no such thing"); }`));
+    const { exitCode, stderr } = await run(
+      body(`await gpu.start();\n  fail();\n  function fail() { throw new TypeError("no such thing"); }`),
+    );
     expect(stderr).toStartWith("error: TypeError: no such thing\n    at r.ts:5:");
     expect(stderr).toContain("    at r.ts:4:3\n");
     expect(stderr).toContain(`  5 |   function fail() { throw new TypeError("no such thing"); }`);
@@ -170,7 +184,9 @@ describe("a bad recipe", () => {
   test("that ends its process: after everything is given back, and with its code", async () => {
     const { exitCode } = await run(body(`await gpu.start(); process.exit(3);`));
     expect({ exitCode, events: bench.events }).toEqual({ exitCode: 3, events: ["start i-1", "stop i-1"] });
-    const later = await runInProcess(body(`await gpu.start(); setTimeout(() => process.exit(4), 1); await new Promise(() => {});`));
+    const later = await runInProcess(
+      body(`await gpu.start(); setTimeout(() => process.exit(4), 1); await new Promise(() => {});`),
+    );
     expect(later).toMatchObject({ exitCode: 4, events: ["start i-1", "stop i-1"] });
   });
 
@@ -201,7 +217,9 @@ describe("a bad recipe", () => {
     const ending = new AbortController();
     const { InterruptedError } = await import("../../src/errors.ts");
     setTimeout(() => ending.abort(new InterruptedError("SIGTERM")), 50);
-    const { exitCode } = await run(body(`await gpu.start(); await new Promise(() => {});`), [], { signal: ending.signal });
+    const { exitCode } = await run(body(`await gpu.start(); await new Promise(() => {});`), [], {
+      signal: ending.signal,
+    });
     expect({ exitCode, events: bench.events }).toEqual({ exitCode: 143, events: ["start i-1", "stop i-1"] });
   });
 });
@@ -227,7 +245,9 @@ describe("functions", () => {
   });
 
   test("parallel keeps the order, and ends the siblings of what failed before it throws", async () => {
-    const fine = await run(body("return await parallel([30, 10, 20], async (ms) => { await sleep(ms); return ms; }, { limit: 2 });"));
+    const fine = await run(
+      body("return await parallel([30, 10, 20], async (ms) => { await sleep(ms); return ms; }, { limit: 2 });"),
+    );
     expect(JSON.parse(fine.stdout)).toEqual([30, 10, 20]);
     const { stderr } = await run(body(`
       await parallel([1, 2], async (n) => {

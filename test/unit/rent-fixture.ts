@@ -48,8 +48,12 @@ export async function rentingComputer(cloud: Omit<FakeOptions, "clock"> = {}) {
 
 export type Computer = Awaited<ReturnType<typeof rentingComputer>>;
 
-export function launch(computer: Computer, request: Partial<RentRequest> = {}, signal?: AbortSignal): Promise<Launch> {
-  return launchInstance({ ...computer, run: "a1", signal, request: { hours: 1, ...request } });
+export function launch(
+  computer: Computer,
+  request: Partial<RentRequest> = {},
+  { run = "a1", signal }: { run?: string; signal?: AbortSignal } = {},
+): Promise<Launch> {
+  return launchInstance({ ...computer, run, signal, request: { hours: 1, ...request } });
 }
 
 export function waitFor(computer: Computer, token: string, options: Partial<ReadyOptions> = {}): Promise<Launch> {

@@ -97,7 +97,7 @@ test("interrupted while the answer is on its way: what was launched is given bac
   const computer = await computerWith();
   computer.provider.troubles.push("answer-hangs");
   const interrupt = new AbortController();
-  const launching = errorOf(launch(computer, {}, interrupt.signal));
+  const launching = errorOf(launch(computer, {}, { signal: interrupt.signal }));
   while (computer.provider.launched === 0) await new Promise(setImmediate);
   interrupt.abort(new InterruptedError("SIGTERM"));
   expect(await launching).toMatchObject({ kind: "interrupted", exitCode: 143 });
@@ -109,7 +109,7 @@ test("interrupted before anything is sent: nothing is written", async () => {
   const computer = await computerWith();
   const interrupt = new AbortController();
   interrupt.abort(new InterruptedError());
-  await errorOf(launch(computer, {}, interrupt.signal));
+  await errorOf(launch(computer, {}, { signal: interrupt.signal }));
   expect(computer.journal.launches()).toEqual([]);
   expect(computer.provider.launched).toBe(0);
 });

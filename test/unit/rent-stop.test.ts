@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
+import { GpuError } from "../../src/errors.ts";
 import { keepInstance } from "../../src/rent/keep.ts";
 import { isRunAlive, openRun } from "../../src/rent/run.ts";
 import { judge, reconcile } from "../../src/rent/reconcile.ts";
@@ -177,7 +178,7 @@ test("a launch that was asked for and died young is waited for, then written off
   const computer = await computerWith();
   computer.provider.troubles.push("request-lost");
   const abandoned = new AbortController();
-  const launching = errorOf(launch(computer, {}, abandoned.signal));
+  const launching = errorOf(launch(computer, {}, { signal: abandoned.signal }));
   while (!computer.provider.calls.includes("list")) await new Promise(setImmediate);
   expect(await later(computer, { patienceMs: 0 })).toMatchObject({ stopped: [], stopping: [expect.any(String)] });
   await computer.world.clock.sleep(60_000);
@@ -195,6 +196,44 @@ test("a newborn is not taken for gone, and a gap in one list ends nothing", asyn
   expect(judge(row, { ...rule, now: rule.now + 60_000 }).verdict).toBe("gone");
   expect(judge({ ...row, seenAt: row.createdAt }, rule).verdict).toBe("gone");
   expect(judge({ ...row, owner: "lease" }, { ...rule, isRunAlive: () => false }).verdict).toBe("leave");
+});
+
+test("while another's machine is settled, a living run's newborn is left alone", async () => {
+  const computer = await computerWith({ unlistedMs: 20_000 });
+  const orphan = await launch(computer);
+  const newborn = await launch(computer, {}, { run: "living" });
+  expect(await later(computer, { alive: ["living"], patienceMs: 30_000 })).toMatchObject({
+    stopped: [orphan.token],
+    gone: [],
+  });
+  expect(computer.journal.launch(newborn.token)).toMatchObject({ state: "LAUNCHED" });
+  expect(computer.provider.machines.map(({ id }) => id)).toEqual(["i-2"]);
+});
+
+test("a journal that cannot be written, as on a full disk, stops nobody from stopping, and rents nothing that stays", async () => {
+  const computer = await computerWith();
+  const { token } = await launch(computer);
+  const full = (methods: readonly string[]) =>
+    new Proxy(computer.journal, {
+      get(journal, key) {
+        const value = Reflect.get(journal, key, journal);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]) => {
+          if (methods.includes(String(key))) throw new GpuError("the disk is full");
+          return value.apply(journal, args);
+        };
+      },
+    });
+  const marks = ["markStopping", "markStopped", "markSeen"];
+  expect(await stopInstance({ ...computer, journal: full(marks), target: { token }, why: "gpu stop" })).toBe("stopped");
+  expect(computer.provider.machines).toEqual([]);
+  await computer.world.clock.sleep(60_000);
+  expect(await later(computer)).toMatchObject({ stopped: [token] });
+
+  const error = await errorOf(launch({ ...computer, journal: full(["markLaunched", ...marks]) }));
+  expect(error.message).toBe("the disk is full; it was given back");
+  expect(computer.provider.launched).toBe(2);
+  expect(computer.provider.machines).toEqual([]);
 });
 
 test("a cloud that cannot be asked is reported and keeps no other from being settled", async () => {

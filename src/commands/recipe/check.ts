@@ -5,7 +5,8 @@ import { exitCodes } from "../../errors.ts";
 export default defineCommand({
   name: "recipe check",
   summary: "Check the types of a recipe without running it",
-  description: "Needs nothing but this executable. What lies in the folder is not read, except what the recipe imports.",
+  description:
+    "Needs nothing but this executable. What lies in the folder is not read, except what the recipe imports.",
   effect: "read",
   examples: [{ command: "gpu recipe check train.ts", says: "what `gpu run` does first" }],
   input: z.object({
@@ -33,7 +34,9 @@ export default defineCommand({
   exitCode: ({ success }) => success ? exitCodes.done : exitCodes.failed,
   view: ({ file, diagnostics }) => {
     if (diagnostics.length === 0) return { stderr: `${file} is fine` };
-    const shown = diagnostics.map(({ file, line, column, code, message, frame }) => `${file}:${line}:${column}: ${message} (${code})\n${frame}`);
+    const shown = diagnostics.map(({ file, line, column, code, message, frame }) =>
+      `${file}:${line}:${column}: ${message} (${code})\n${frame}`
+    );
     return { stderr: shown.join("\n\n") };
   },
 });

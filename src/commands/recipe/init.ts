@@ -16,7 +16,9 @@ export default defineCommand({
     folder: z.string().describe("folder, as an absolute path"),
     version: z.string().describe("version of `gpu` that the types are of"),
     written: z.array(z.string()).describe("what was written, from that folder"),
-    tsconfig: z.enum(["written", "kept", "extends"]).describe("`kept`: there is one that does not lead to the types; `extends`: it does already"),
+    tsconfig: z.enum(["written", "kept", "extends"]).describe(
+      "`kept`: there is one that does not lead to the types; `extends`: it does already",
+    ),
   }),
   async run({ dir }, { world }) {
     const { initFolder } = await import("../../recipe/init.ts");
@@ -25,7 +27,10 @@ export default defineCommand({
   view: ({ folder, version, written, tsconfig }) => [
     `${folder} has the types of gpu ${version}: ${written.join(", ")}`,
     ...(tsconfig === "kept"
-      ? [{ stderr: 'its tsconfig.json was there already and stays as it is; editors find the types with `"extends": "./.gpu/tsconfig.json"` in it' }]
+      ? [{
+        stderr:
+          'its tsconfig.json was there already and stays as it is; editors find the types with `"extends": "./.gpu/tsconfig.json"` in it',
+      }]
       : []),
   ],
 });

@@ -1,0 +1,107 @@
+import type { Socket } from "node:net";
+import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import { messageOf } from "../errors.ts";
+import type { SshAddress } from "../provider/provider.ts";
+import type { World } from "../world.ts";
+import { ChannelGate } from "./channels.ts";
+import { type Ask, execute } from "./exec.ts";
+import { addressText, printable, SshError } from "./failure.ts";
+import { endedInOrder } from "./internals.ts";
+import type { Session } from "./session.ts";
+import { download, upload } from "./transfer.ts";
+
+interface Connection {
+  readonly client: Client;
+  readonly socket: Socket;
+  readonly address: SshAddress;
+  readonly world: Pick<World, "clock" | "random">;
+}
+
+/** A session over a client that has logged in. */
+export function createSession({ client, socket, address, world }: Connection): Session {
+  const gate = new ChannelGate();
+  const open = new Set<{ channel: object; cut: (error: Error) => void }>();
+  const closed = Promise.withResolvers<Error | undefined>();
+  let isClosing = false;
+  let isOver = false;
+  let cause: unknown;
+
+  const lost = () => {
+    const detail = cause === undefined ? "" : `: ${printable(messageOf(cause))}`;
+    return new SshError(`the SSH session with \`${addressText(address)}\` was lost${detail}`, {
+      reason: "lost",
+      cause,
+    });
+  };
+  client.on("error", (error) => cause ??= error);
+  client.on("end", () => socket.destroy());
+  // ssh2 ends every channel after this event as if in order, so what is cut is told apart here.
+  client.prependListener("close", () => {
+    isOver = true;
+    const error = lost();
+    for (const { channel, cut } of open) if (!endedInOrder(channel)) cut(error);
+    gate.close();
+    closed.resolve(isClosing ? undefined : error);
+  });
+
+  const watch = (channel: object, cut: (error: Error) => void) => {
+    const entry = { channel, cut };
+    open.add(entry);
+    return () => void open.delete(entry);
+  };
+  /** ssh2 throws where it is not connected any more. */
+  const ask: Ask = (start) =>
+    new Promise((resolve, reject) => {
+      try {
+        if (isOver) throw lost();
+        start(resolve, (error) => reject(isOver ? lost() : error));
+      } catch (error) {
+        reject(isOver || !socket.writable ? lost() : error);
+      }
+    });
+
+  const openSftp = () =>
+    gate.open(
+      () => ask<SFTPWrapper>((done, fail) => client.sftp((error, sftp) => error ? fail(error) : done(sftp))),
+      (sftp) => sftp,
+    );
+
+  return {
+    address,
+    closed: closed.promise,
+    exec: (command, options = {}) => execute({ client, address, world, gate, watch, ask }, command, options),
+    async openStream(host, port) {
+      const channel = await ask<ClientChannel>((done, fail) =>
+        client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => error ? fail(error) : done(channel))
+      ).catch((error: unknown) => {
+        if (error instanceof SshError) throw error;
+        const why = printable(messageOf(error)).replace("(SSH) Channel open failure: ", "");
+        const text = `\`${host}:${port}\` cannot be reached from \`${addressText(address)}\`: ${why}`;
+        throw new SshError(text, { reason: "channel", cause: error });
+      });
+      const forget = watch(channel, (error) => channel.emit("error", error));
+      channel.once("close", forget);
+      // Who has let go of the stream need not listen to how it ends.
+      channel.on("error", () => {});
+      return channel;
+    },
+    upload: (localPath, remotePath, options = {}) =>
+      upload({ openSftp, world, closed: closed.promise, localPath, remotePath, ...options }),
+    download: (remotePath, localPath, options = {}) =>
+      download({ openSftp, world, closed: closed.promise, localPath, remotePath, ...options }),
+    async latency() {
+      const startedAt = performance.now();
+      // Any server answers this with "no", in order: ssh2 has no ping of its own to wait for.
+      await ask<void>((done, fail) => client.unforwardIn("localhost", 1, () => isOver ? fail(lost()) : done()));
+      return performance.now() - startedAt;
+    },
+    async [Symbol.asyncDispose]() {
+      isClosing = true;
+      if (isOver) return;
+      client.end();
+      await Promise.race([closed.promise, world.clock.sleep(500)]);
+      socket.destroy();
+      await closed.promise;
+    },
+  };
+}

@@ -1,0 +1,177 @@
+import { describe, expect, test } from "bun:test";
+import { z } from "zod";
+import { HttpError } from "../../src/http/errors.ts";
+import { readEvents, type ServerEvent } from "../../src/http/events.ts";
+import { request, requestJson, type RequestOptions } from "../../src/http/request.ts";
+import { FakeClock, present } from "../fake/ci-world.ts";
+
+type Answer = Response | Error | (() => Promise<Response>);
+
+/** A target whose answers come one after the other; the last one stays. */
+function target(...answers: Answer[]) {
+  const clock = new FakeClock();
+  const seen: { url: string; init: RequestInit | undefined }[] = [];
+  const world = {
+    clock,
+    // Half of the largest pause, so that full jitter has one value.
+    random: (count: number) => new Uint8Array(count).fill(0x80),
+    async fetch(url: string | URL, init?: RequestInit): Promise<Response> {
+      seen.push({ url: String(url), init });
+      const answer = present(answers.length > 1 ? answers.shift() : answers[0]);
+      if (answer instanceof Error) throw answer;
+      return typeof answer === "function" ? await answer() : answer.clone();
+    },
+  };
+  const to = { world, service: "the server", baseUrl: "https://example.test/api/", bearer: "key" };
+  const ask = (options: Partial<RequestOptions> = {}) =>
+    clock.run(request(to, { path: "/x", ...options }).then((answer) => answer, (error: unknown) => error));
+  return { clock, seen, to, ask };
+}
+
+const system = (code: string, message = code) => Object.assign(new TypeError(message), { code });
+const pauses = ({ pauses }: FakeClock) => pauses.filter((ms) => ms !== 30_000);
+
+describe("a request", () => {
+  test("carries the key and the query", async () => {
+    const { seen, ask } = target(new Response("ok"));
+    expect(await (await ask({ query: { a: "b c", none: undefined } }) as Response).text()).toBe("ok");
+    expect(seen[0]?.url).toBe("https://example.test/api/x?a=b+c");
+    expect(new Headers(present(seen[0]?.init).headers).get("authorization")).toBe("Bearer key");
+  });
+
+  test("is read four times, with doubling pauses and full jitter", async () => {
+    const { clock, seen, ask } = target(new Response("busy", { status: 503 }));
+    expect(await ask()).toMatchObject({ reason: "status", status: 503, body: "busy" });
+    expect(seen).toHaveLength(4);
+    expect(pauses(clock).map((ms) => Math.round(ms / 100))).toEqual([5, 10, 20]);
+  });
+
+  test("waits as long as Retry-After says, in seconds or until a date, but not for an hour", async () => {
+    const { clock, ask } = target(
+      new Response("", { status: 429, headers: { "retry-after": "7" } }),
+      new Response("ok"),
+    );
+    expect(await ask()).toBeInstanceOf(Response);
+    expect(pauses(clock)).toEqual([7000]);
+    const late = target(new Response("", { status: 429, headers: { "retry-after": "3600" } }));
+    expect(await late.ask()).toMatchObject({ status: 429 });
+    expect(late.seen).toHaveLength(1);
+  });
+
+  test("that changes something is sent once", async () => {
+    for (const answer of [new Response("", { status: 503 }), system("ECONNRESET")]) {
+      const { seen, ask } = target(answer);
+      expect(await ask({ method: "POST" })).toBeInstanceOf(HttpError);
+      expect(seen).toHaveLength(1);
+    }
+  });
+
+  test("that was refused for good is not repeated", async () => {
+    const { seen, ask } = target(new Response("{}", { status: 404 }));
+    expect(await ask()).toMatchObject({ status: 404 });
+    expect(seen).toHaveLength(1);
+  });
+
+  test.each([
+    ["refused", system("ECONNREFUSED"), "nothing answers at https://example.test: cannot reach the server"],
+    [
+      "dns",
+      system("ENOTFOUND", "getaddrinfo ENOTFOUND"),
+      "no computer is called `example.test`, so the server cannot be reached",
+    ],
+    [
+      "tls",
+      system("CERT_HAS_EXPIRED", "certificate has expired"),
+      "the server at https://example.test cannot be trusted: certificate has expired",
+    ],
+    ["cut", system("ECONNRESET"), "the connection to the server at https://example.test was cut: ECONNRESET"],
+    [
+      "proxy",
+      system("ProxyConnectFailed"),
+      "cannot reach the server at https://example.test through the proxy: ProxyConnectFailed",
+    ],
+    ["proxy", new Response("", { status: 407 }), "the proxy on the way to the server asks for a login"],
+    [
+      "html",
+      new Response("<!DOCTYPE html><h1>502", { status: 502 }),
+      "https://example.test answered 502 with a web page, not with data: this is not the server",
+    ],
+  ])("tells failures apart: %s", async (reason, answer, message) => {
+    const error = await target(answer).ask({ method: "POST" });
+    expect(error).toMatchObject({ reason, message });
+  });
+
+  test("gives up on a server that accepts and says nothing", async () => {
+    const { clock, to } = target(() => new Promise(() => {}));
+    const silent = { ...to, world: { ...to.world, fetch: hanging } };
+    const work = clock.run(request(silent, { path: "/x", attempts: 1 }).catch((error: unknown) => error), {
+      upTo: 30_000,
+    });
+    expect(await work).toMatchObject({
+      reason: "timeout",
+      message: "the server at https://example.test does not answer: nothing came for 30 s",
+    });
+  });
+
+  test("ends with the caller's reason when it is interrupted", async () => {
+    const stop = new AbortController();
+    const { to } = target(new Response());
+    const work = request({ ...to, signal: stop.signal, world: { ...to.world, fetch: hanging } }, { path: "/x" });
+    stop.abort(new Error("Ctrl-C"));
+    expect(await work.catch(String)).toBe("Error: Ctrl-C");
+  });
+});
+
+const hanging = (_url: string | URL, init?: RequestInit): Promise<Response> =>
+  new Promise((_resolve, reject) => {
+    const signal = present(init?.signal);
+    const fail = () => reject(signal.reason);
+    if (signal.aborted) fail();
+    signal.addEventListener("abort", fail);
+  });
+
+describe("JSON", () => {
+  const schema = z.object({ id: z.string() });
+  const ask = async (body: string, type = "application/json") => {
+    const { clock, to } = target(new Response(body, { headers: { "content-type": type } }));
+    return await clock.run(requestJson(to, { path: "/x", schema }).catch((error: unknown) => error));
+  };
+
+  test("has the schema's shape", async () => expect(await ask('{"id":"1","more":2}')).toEqual({ id: "1" }));
+  test("of another shape names the place", async () =>
+    expect(await ask('{"id":1}')).toMatchObject({
+      reason: "shape",
+      message: expect.stringContaining("not understood at `id`"),
+    }));
+  test("cut off", async () => expect(await ask('{"id":')).toMatchObject({ reason: "shape" }));
+  test("that is a web page", async () => expect(await ask("<html>", "text/html")).toMatchObject({ reason: "html" }));
+});
+
+describe("server-sent events", () => {
+  const read = async (...pieces: string[]) => {
+    const ids: string[] = [];
+    const bytes = Buffer.from(pieces.join("\0"));
+    // Cut where the pieces end, and once more in the middle of each character.
+    const body = ReadableStream.from(
+      pieces.length > 1 ? pieces.map((piece) => Buffer.from(piece)) : [...bytes].map((byte) => Uint8Array.of(byte)),
+    );
+    const events: ServerEvent[] = await Array.fromAsync(readEvents(body, { onId: (id) => ids.push(id) }));
+    return { events, ids };
+  };
+
+  test("come whole however they are cut, comments are left out, ids are kept", async () => {
+    const { events, ids } = await read(
+      ": ping\n\nid: 1\ndata: é–1\n\n: ping\n\ndata: two\ndata: lines\n\nid: 7\n\ndata: cut off",
+    );
+    expect(events).toEqual([{ id: "1", data: "é–1" }, { id: "1", data: "two\nlines" }]);
+    expect(ids).toEqual(["1", "7"]);
+  });
+
+  test("of one piece are all given before the next is read", async () => {
+    expect((await read("data: a\n\ndata: b\n\nda", "ta: c\n\n")).events.map(({ data }) => data)).toEqual([
+      "a",
+      "b",
+      "c",
+    ]);
+  });
+});

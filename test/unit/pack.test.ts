@@ -1,0 +1,239 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { unzipSync } from "fflate";
+import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, truncate } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type PackProgress, packProject } from "../../src/ci/pack.ts";
+import { GpuError } from "../../src/errors.ts";
+import { present } from "../fake/ci-world.ts";
+
+let dir: string;
+let outside: string;
+
+beforeEach(async () => {
+  outside = await mkdtemp(join(tmpdir(), "pack-"));
+  dir = join(outside, ".hidden", "project");
+  await mkdir(dir, { recursive: true });
+});
+afterEach(() => rm(outside, { recursive: true, force: true }));
+
+const write = (name: string, content: string | Uint8Array = "x") => Bun.write(join(dir, name), content);
+
+async function names(options = { ignore: true }): Promise<string[]> {
+  return (await packProject(dir, options)).plan.files.map(({ name }) => name);
+}
+
+async function archive(): Promise<Uint8Array> {
+  return await new Response((await packProject(dir, { ignore: true })).stream()).bytes();
+}
+
+async function check(bytes: Uint8Array): Promise<string> {
+  const path = join(outside, "it.zip");
+  await Bun.write(path, bytes);
+  const python = `import zipfile,sys; z=zipfile.ZipFile(sys.argv[1]); print(z.testzip(), len(z.namelist()))`;
+  await Bun.$`unzip -tq ${path}`.quiet();
+  return (await Bun.$`python3 -c ${python} ${path}`.text()).trim();
+}
+
+describe("what is sent", () => {
+  test("files, but nothing hidden and no __pycache__; hidden folders above the project do not count", async () => {
+    for (const name of ["b/z.txt", "a.txt", ".env", ".git/config", "b/.c/d", "b/__pycache__/m.pyc", "__pycache__x"]) {
+      await write(name);
+    }
+    await mkdir(join(dir, "empty"));
+    expect(await names()).toEqual(["__pycache__x", "a.txt", "b/z.txt"]);
+  });
+
+  test("what ignore files leave out is counted, nested ones too; `.gpuignore` has the last word", async () => {
+    await write(".gitignore", "*.log\n/build/\nnode_modules\n!keep.log\n");
+    await write(".gpuignore", "data/\n!special.log\n");
+    await write("sub/.gitignore", "local.txt\n!again.log\n");
+    for (
+      const name of [
+        "a.log",
+        "keep.log",
+        "special.log",
+        "build/x",
+        "sub/build/y",
+        "sub/local.txt",
+        "local.txt",
+        "sub/again.log",
+        "data/1",
+        "node_modules/p/.bin/q",
+        "node_modules/p/i.js",
+      ]
+    ) {
+      await write(name, "12345");
+    }
+    expect(await names()).toEqual(["keep.log", "local.txt", "special.log", "sub/again.log", "sub/build/y"]);
+    const { leftOut } = (await packProject(dir, { ignore: true })).plan;
+    expect(leftOut).toEqual({ files: 5, bytes: 25 });
+    expect(await names({ ignore: false })).toHaveLength(10);
+  });
+
+  test("links to files inside are their content; links out, to folders and to nothing are skipped and named", async () => {
+    await write("real.txt", "content");
+    await write("folder/x");
+    await Bun.write(join(outside, "secret"), "s");
+    await symlink("real.txt", join(dir, "link.txt"));
+    await symlink(join(outside, "secret"), join(dir, "out"));
+    await symlink("folder", join(dir, "there"));
+    await symlink("nowhere", join(dir, "dangling"));
+    await symlink("loop", join(dir, "loop"));
+    await Bun.$`mkfifo ${join(dir, "pipe")}`;
+    const { plan } = await packProject(dir, { ignore: true });
+    expect(plan.skipped).toEqual([
+      { name: "dangling", why: "it is a link to nothing" },
+      { name: "loop", why: "it is a link to itself" },
+      { name: "out", why: "it is a link out of the project" },
+      { name: "pipe", why: "it is not a file" },
+      { name: "there", why: "it is a link to a folder" },
+    ]);
+    expect(new TextDecoder().decode(unzipSync(await archive())["link.txt"])).toBe("content");
+  });
+
+  test("secrets by their names are warned of", async () => {
+    for (const name of ["deploy/id_ed25519", "id_ed25519.pub", "server.pem", "credentials.json", "main.py"]) {
+      await write(name);
+    }
+    const { warnings } = (await packProject(dir, { ignore: true })).plan;
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toStartWith("`credentials.json`, `deploy/id_ed25519`, `server.pem` may hold secrets");
+  });
+});
+
+describe("what is refused", () => {
+  const failure = async () => (await packProject(dir, { ignore: true }).catch((error: unknown) => error)) as GpuError;
+
+  test("an empty project, with what is never sent", async () => {
+    await write(".gitignore", "*\n");
+    await write("a.txt");
+    const error = await failure();
+    expect(error).toBeInstanceOf(GpuError);
+    expect(error.message).toContain("there is nothing to send in");
+    expect(error.hint).toContain("ignore files leave out 1 files, `--no-ignore` sends them");
+  });
+
+  test("a folder that is not there, or is a file", async () => {
+    await write("f");
+    await expect(packProject(join(dir, "no"), { ignore: true })).rejects.toThrow("there is no folder");
+    await expect(packProject(join(dir, "f"), { ignore: true })).rejects.toThrow("is not a folder");
+  });
+
+  test("a name that is not UTF-8, written so that it can be found", async () => {
+    await write("ok.txt");
+    await rename(join(dir, "ok.txt"), Buffer.concat([Buffer.from(join(dir, "caf")), Buffer.from([0xe9])]));
+    expect((await failure()).message).toContain("`caf\\xe9`");
+    await write(".gpuignore", "caf*\n");
+    await write("a.txt");
+    expect(await names()).toEqual(["a.txt"]);
+  });
+
+  test("what may not be read, by its name", async () => {
+    await write("a.txt");
+    await write("locked/b.txt");
+    await chmod(outside, 0o755);
+    const script = `import { type PackProgress, packProject } from ${
+      JSON.stringify(join(import.meta.dir, "../../src/ci/pack.ts"))
+    };
+      await packProject(process.argv[1], { ignore: true }).then(() => console.log("packed"), (error) => console.log(error.message));`;
+    // Root may read everything, so somebody else tries.
+    const tryAsNobody = async () => {
+      const user = process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
+      const child = Bun.spawn([...user, process.execPath, "-e", script, dir], {
+        env: { HOME: outside, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" },
+        cwd: "/",
+      });
+      return (await new Response(child.stdout).text()).trim();
+    };
+    if (!(await tryAsNobody()).startsWith("packed")) return; // This runtime is out of nobody's reach here.
+    await chmod(join(dir, "a.txt"), 0o000);
+    expect(await tryAsNobody()).toBe(`cannot read the file \`${join(dir, "a.txt")}\`: permission denied`);
+    await chmod(join(dir, "a.txt"), 0o644);
+    await chmod(join(dir, "locked"), 0o000);
+    expect(await tryAsNobody()).toBe(`cannot read the folder \`${join(dir, "locked")}\`: permission denied`);
+  });
+});
+
+describe("the archive", () => {
+  test("is what unzip, Python and fflate read, with modes, and the same each time", async () => {
+    await write("empty", "");
+    await write("text.txt", "hello ".repeat(1000));
+    await write("é/ü.txt", "umlaut");
+    await write("random", crypto.getRandomValues(new Uint8Array(5000)));
+    await write("run.sh", "#!/bin/sh\n");
+    await chmod(join(dir, "run.sh"), 0o755);
+    const first = await archive();
+    expect(await check(first)).toBe("None 5");
+    const read = unzipSync(first);
+    expect(new TextDecoder().decode(read["é/ü.txt"])).toBe("umlaut");
+    expect(read.random).toEqual(await Bun.file(join(dir, "random")).bytes());
+    expect(await Bun.$`zipinfo ${join(outside, "it.zip")} run.sh`.text()).toMatch(
+      /^-rwxr-xr-x .* 80-Jan-01 00:00 run.sh/,
+    );
+    expect(Buffer.from(await archive()).equals(Buffer.from(first))).toBe(true);
+  });
+
+  test("holds large files, packed in pieces or stored where packing gains nothing", async () => {
+    const text = new TextEncoder().encode("0123456789abcdef\n".repeat(300_000));
+    const noise = new Uint8Array(5 * 2 ** 20);
+    for (let at = 0; at < noise.length; at += 65536) crypto.getRandomValues(noise.subarray(at, at + 65536));
+    await write("text", text);
+    await write("noise", noise);
+    const bytes = await archive();
+    expect(await check(bytes)).toBe("None 2");
+    const read = unzipSync(bytes);
+    expect(Buffer.from(present(read.text)).equals(text)).toBe(true);
+    expect(Buffer.from(present(read.noise)).equals(noise)).toBe(true);
+    expect(bytes.length).toBeLessThan(noise.length * 1.1);
+  });
+
+  test("stays whole when files change while they are read", async () => {
+    for (const name of ["a-first", "grows", "large-grows", "large-shrinks", "shrinks"]) {
+      await write(name, crypto.getRandomValues(new Uint8Array(name.startsWith("large") ? 65536 : 1000)));
+    }
+    const large = new Uint8Array(6 * 2 ** 20).fill(1);
+    await write("large-grows", large);
+    await write("large-shrinks", large);
+    const pack = await packProject(dir, { ignore: true });
+    await appendFile(join(dir, "grows"), "more");
+    await appendFile(join(dir, "large-grows"), "more");
+    await truncate(join(dir, "large-shrinks"), 3_000_000);
+    await truncate(join(dir, "shrinks"), 10);
+    const bytes = await new Response(pack.stream()).bytes();
+    expect(await check(bytes)).toBe("None 5");
+    const sizes = Object.fromEntries(Object.entries(unzipSync(bytes)).map(([name, { length }]) => [name, length]));
+    expect(sizes).toEqual({
+      "a-first": 1000,
+      grows: 1000,
+      "large-grows": large.length,
+      "large-shrinks": 3_000_000,
+      shrinks: 10,
+    });
+  });
+
+  test("says what could not be read when a file goes or becomes a link meanwhile", async () => {
+    await write("a");
+    const pack = await packProject(dir, { ignore: true });
+    await rm(join(dir, "a"));
+    await expect(new Response(pack.stream()).bytes()).rejects.toThrow("cannot read the file");
+    await symlink("/etc/passwd", join(dir, "a"));
+    await expect(new Response(pack.stream()).bytes()).rejects.toThrow("cannot read the file");
+  });
+
+  test("tells how far it is, and stops when it is told to", async () => {
+    for (let i = 0; i < 20; i++) await write(`f${i}`, crypto.getRandomValues(new Uint8Array(60_000)));
+    const seen: PackProgress[] = [];
+    const stop = new AbortController();
+    const pack = await packProject(dir, {
+      ignore: true,
+      signal: stop.signal,
+      onProgress: (figures) => seen.push(figures),
+    });
+    const bytes = await new Response(pack.stream()).bytes();
+    expect(seen.length).toBeGreaterThan(3);
+    expect(seen.at(-1)).toEqual({ files: 20, bytes: 1_200_000, packedBytes: bytes.length });
+    stop.abort(new Error("enough"));
+    await expect(new Response(pack.stream()).bytes()).rejects.toThrow("enough");
+  });
+});

@@ -1,0 +1,157 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+import { buildTypes } from "../../scripts/types.ts";
+import { type Bench, openBench, removeTestCache } from "./recipe-fixture.ts";
+
+let bench: Bench;
+beforeAll(async () => void await buildTypes(), 60_000);
+beforeEach(() => {
+  bench = openBench();
+});
+afterEach(() => bench[Symbol.dispose]());
+afterAll(removeTestCache);
+
+const good = `import { recipe, z } from "gpu";
+export default recipe({ summary: "Count", input: z.object({ count: z.number().default(1) }), run: ({ count }) => count.toFixed(1) });
+`;
+
+/** How often the checker itself was started. */
+function countChecks(): { readonly count: number } {
+  const counter = { count: 0 };
+  const { spawn } = bench.world;
+  Object.assign(bench.world, {
+    spawn: (command: readonly string[], options: Parameters<typeof spawn>[1]) => {
+      if (command.includes("--no-script")) counter.count += 1;
+      return spawn(command, options);
+    },
+  });
+  return counter;
+}
+
+test("a recipe that does not type-check does not run, and says where and why", async () => {
+  bench.write({ "recipes/r.ts": good.replace("toFixed", "toFixd").replace("export", `console.error("ran");\nexport`) });
+  const { exitCode, stdout, stderr } = await bench.run(["run", "recipes/r.ts"]);
+  expect(stderr).toContain("error: `recipes/r.ts` does not type-check, and nothing of it was run\nrecipes/r.ts:3:");
+  expect(stderr).toContain("Property 'toFixd' does not exist on type 'number'");
+  expect(stderr).toMatch(/\(TS2551\)\n {2}2 \| .*\n {2}3 \| export default .*\n {4}\| +\^/);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+});
+
+test("`recipe check` reports the same as JSON", async () => {
+  bench.write({ "r.ts": good.replace("count.toFixed(1)", "count.length") });
+  const { exitCode, stdout } = await bench.run(["recipe", "check", "r.ts", "--json"]);
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    file: "r.ts",
+    success: false,
+    diagnostics: [{ file: "r.ts", line: 2, code: "TS2339" }],
+  });
+});
+
+test("console, process, Bun and node: modules have types, and a floating stream of code is no error", async () => {
+  bench.write({
+    "r.ts": `import { readFileSync } from "node:fs";
+import { gpu, recipe, $, parallel } from "gpu";
+console.log(process.env["HOME"], Bun.version, readFileSync("/dev/null", "utf8").length);
+export default recipe({ summary: "Types", async run() {
+  await using box = await gpu.start({ hours: 1 });
+  const names = await parallel(["a", "b"], (name) => box.$\`echo \${name} \${[1, 2]}\`.text(), { limit: 1 });
+  const { exitCode } = await $\`true\`.nothrow().timeout("5s");
+  return { success: exitCode === 0, names };
+} });
+`,
+  });
+  const { stderr, exitCode } = await bench.run(["recipe", "check", "r.ts"]);
+  expect({ stderr, exitCode }).toEqual({ stderr: "r.ts is fine", exitCode: 0 });
+});
+
+test("that a recipe is fine is remembered by its content and that of what it imports, types too", async () => {
+  const checks = countChecks();
+  bench.write({
+    "r.ts": `import type { N } from "./types.ts";\n${good}export const n: N = 1;\n`,
+    "types.ts": "export type N = number;\n",
+  });
+  expect((await bench.run(["recipe", "check", "r.ts"])).exitCode).toBe(0);
+  expect((await bench.run(["recipe", "check", "r.ts"])).exitCode).toBe(0);
+  expect(checks.count).toBe(1);
+  bench.write({ "types.ts": "export type N = string;\n" });
+  expect((await bench.run(["recipe", "check", "r.ts"])).stderr).toContain(
+    "Type 'number' is not assignable to type 'string'",
+  );
+  expect(checks.count).toBe(2);
+});
+
+test("nothing in a hostile folder is run or read", async () => {
+  bench.write({
+    "r.ts": good,
+    "package.json": `{"scripts":{"check":"touch HACKED; exit 9","precheck":"touch HACKED"}}`,
+    "bunfig.toml": `preload = ["./hack.ts"]`,
+    "hack.ts": `require("fs").writeFileSync("HACKED", "")`,
+    ".env": "CI_API_KEY=stolen",
+    "tsconfig.json":
+      `{"compilerOptions":{"strict":true,"noImplicitAny":true,"types":["nothing"],"paths":{"gpu":["./gpu.d.ts"]}}}`,
+    "gpu.d.ts": "export const nothing: 1;",
+    "node_modules/gpu/index.d.ts": "export const nothing: 1;",
+    "node_modules/@types/evil/index.d.ts": "declare const console: never;",
+  });
+  expect(await bench.run(["recipe", "check", "r.ts"])).toEqual({ exitCode: 0, stdout: "", stderr: "r.ts is fine" });
+  expect(existsSync(join(bench.folder, "HACKED"))).toBe(false);
+});
+
+test("two at once lay the types out once", async () => {
+  bench.write({ "r.ts": good, "s.ts": good });
+  const cache = join(bench.folder, ".cache");
+  Object.assign(bench.world, { folders: { ...bench.world.folders, cache } });
+  const results = await Promise.all(["r.ts", "s.ts"].map((file) => bench.run(["recipe", "check", file])));
+  expect(results.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+  expect(readdirSync(join(cache, "types"))).toHaveLength(1);
+});
+
+test("`recipe init` gives editors all types; a tsconfig.json of one's own stays", async () => {
+  const { exitCode } = await bench.run(["recipe", "init"]);
+  expect(exitCode).toBe(0);
+  const recipes = join(import.meta.dir, "../../recipes");
+  for (const name of readdirSync(recipes).filter((file) => file.endsWith(".ts"))) {
+    bench.write({ [name]: readFileSync(join(recipes, name), "utf8") });
+  }
+  bench.write({ "wrong.ts": `import { gpu } from "gpu"; void gpu.start({ hours: "1" });` });
+  // The compiler takes seconds for a program: one shows both, that right is right and wrong is wrong.
+  expect(diagnosticsOf(bench.folder)).toEqual(["wrong.ts: Type 'string' is not assignable to type 'number'."]);
+
+  writeFileSync(join(bench.folder, "tsconfig.json"), `{ "compilerOptions": {} }`);
+  const again = await bench.run(["recipe", "init"]);
+  expect(again.stderr).toContain(`"extends": "./.gpu/tsconfig.json"`);
+  expect(readFileSync(join(bench.folder, "tsconfig.json"), "utf8")).toBe(`{ "compilerOptions": {} }`);
+}, 30_000);
+
+test("`gpu run` says when the types beside a recipe are of another version", async () => {
+  bench.write({ "r.ts": good, "gpu.d.ts": "// gpu 0.0.1 0123456789abcdef: made by `gpu recipe init`\n" });
+  const { stderr, stdout } = await bench.run(["run", "r.ts"]);
+  expect(stderr).toContain("`gpu recipe init` renews it");
+  expect(stdout).toBe("1.0\n");
+});
+
+test("`recipe init` needs a folder", async () => {
+  mkdirSync(join(bench.folder, "there"));
+  expect((await bench.run(["recipe", "init", "there"])).exitCode).toBe(0);
+  rmSync(join(bench.folder, "there"), { recursive: true });
+  expect(await bench.run(["recipe", "init", "there"])).toMatchObject({
+    exitCode: 2,
+    stderr: "error: there is no folder `there`\nhint: `mkdir there` makes it",
+  });
+});
+
+/** What the TypeScript of an editor says of a folder, with the tsconfig.json that it finds there. */
+function diagnosticsOf(folder: string): string[] {
+  const file = join(folder, "tsconfig.json");
+  const parsed = ts.getParsedCommandLineOfConfigFile(file, {}, {
+    ...ts.sys,
+    onUnRecoverableConfigFileDiagnostic: () => {},
+  });
+  const program = ts.createProgram({ rootNames: parsed?.fileNames ?? [], options: parsed?.options ?? {} });
+  return [...(parsed?.errors ?? []), ...ts.getPreEmitDiagnostics(program)].map(({ file, messageText }) =>
+    `${file?.fileName.split("/").at(-1)}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`
+  );
+}

@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { quoteTemplate, type ShellValue } from "../../src/recipe/quote.ts";
+import { type Bench, openBench } from "./recipe-fixture.ts";
+
+let bench: Bench;
+beforeEach(() => {
+  bench = openBench();
+});
+afterEach(() => bench[Symbol.dispose]());
+
+const quoted = (strings: TemplateStringsArray, ...values: ShellValue[]) => quoteTemplate(strings, values);
+/** For what the types refuse, and JavaScript does not. */
+const anything = (value: unknown) => value as ShellValue;
+
+describe("values in a shell command", () => {
+  test("are one word each, a list one word for each item", () => {
+    expect(quoted`echo ${"plain-1.0"} ${"two words"} ${"it's"} ${""} ${3} ${true}`).toBe(
+      `echo plain-1.0 'two words' 'it'\\''s' '' 3 true`,
+    );
+    expect(quoted`rm ${["a b", "c"]} ${[]}`).toBe("rm 'a b' c ");
+    expect(quoted`echo ${"$(touch hacked) `x` ; rm -rf /\n"}`).toBe("echo '$(touch hacked) `x` ; rm -rf /\n'");
+    expect(quoted`cp --to=${"a b"}/x`).toBe("cp --to='a b'/x");
+  });
+
+  test("that have no meaning as a word are refused", () => {
+    for (const value of [undefined, null, {}, [["a"]], () => 1, "nul\0"]) {
+      expect(() => quoted`echo ${anything(value)}`).toThrow("cannot stand");
+    }
+  });
+
+  test("inside quotes are refused: they would end them", () => {
+    expect(() => quoted`echo "${"x"}"`).toThrow("inside quotes");
+    expect(() => quoted`echo 'a ${"x"}'`).toThrow("inside quotes");
+    expect(quoted`echo "a" \\" ${"x"} # don't`).toBe(`echo "a" \\" x # don't`);
+  });
+});
+
+async function run(code: string, options?: { signal?: AbortSignal }) {
+  bench.write({
+    "r.ts":
+      `import { $, gpu, recipe } from "gpu";\nexport default recipe({ summary: "A test", async run() {\n${code}\n} });`,
+  });
+  return await bench.run(["run", "--no-check", "r.ts"], options);
+}
+
+describe("$", () => {
+  test("gives text, lines, JSON and exit codes, and shows what is not read", async () => {
+    const { stdout } = await run(`
+      await $\`echo shown\`;
+      await $\`echo hidden\`.quiet();
+      const name = "a b";
+      return [await $\`printf '%s\\\\n' \${name} c\`.lines(), await $\`echo '{"a":1}'\`.json(), (await $\`exit 3\`.nothrow()).exitCode];`);
+    expect(stdout).toStartWith("shown\n");
+    expect(JSON.parse(stdout.slice("shown\n".length))).toEqual([["a b", "c"], { a: 1 }, 3]);
+  });
+
+  test("throws when a command fails, with its last words and the line", async () => {
+    const { stderr, exitCode } = await run("await $`echo broken >&2; exit 7`.quiet();");
+    expect(stderr).toContain("error: `echo broken >&2; exit 7` exited with 7:\nbroken\n    at r.ts:3:");
+    expect(exitCode).toBe(1);
+  });
+
+  test("starts nothing before it is awaited", async () => {
+    await run("const later = $`touch made`; return 1;");
+    expect(existsSync(join(bench.folder, "made"))).toBe(false);
+  });
+
+  test("a timeout ends the command and what it started", async () => {
+    const { stderr } = await run("await $`sleep 100 & echo $! > pid; wait`.timeout(200);");
+    expect(stderr).toContain("took longer than 0.2 s");
+    await expectGone();
+  });
+
+  test("Ctrl-C ends the command and what it started", async () => {
+    const { InterruptedError } = await import("../../src/errors.ts");
+    const ending = new AbortController();
+    const running = run("await $`sleep 100 & echo $! > pid; wait`;", { signal: ending.signal });
+    while (!existsSync(join(bench.folder, "pid"))) await Bun.sleep(5);
+    ending.abort(new InterruptedError());
+    expect((await running).exitCode).toBe(130);
+    await expectGone();
+  });
+
+  test("of an instance runs there", async () => {
+    const { stdout } = await run(
+      "await using box = await gpu.start(); return [await box.$`echo ${'a b'}`.text(), (await box.exec('false').quiet().nothrow()).exitCode];",
+    );
+    expect(JSON.parse(stdout)).toEqual(["i-1 did echo 'a b'", 1]);
+    expect(bench.events).toEqual(["start i-1", "i-1$ echo 'a b'", "i-1$ false", "stop i-1"]);
+  });
+});
+
+/** The sleeper's id was written down; it is dead, or a zombie that waits for init. */
+async function expectGone(): Promise<void> {
+  const pid = Number(await Bun.file(join(bench.folder, "pid")).text());
+  const status = Bun.file(`/proc/${pid}/stat`);
+  const state = await status.text().then((text) => text.split(") ")[1]?.[0], () => "gone");
+  expect(["gone", "Z"]).toContain(state ?? "gone");
+}
