@@ -93,7 +93,7 @@ async function endRun(
   const { stopOwnedByRun } = await import("./rent/stop.ts");
   const { world, signal, provider, progress } = context;
   try {
-    await stopOwnedByRun({ world, journal, provider, run: run.id, why: whyEnded(signal), onProgress: progress });
+    await stopOwnedByRun({ world, journal, provider, run: run.id, why: whyEnded(signal), onProgress: progress, patienceMs: 30_000 });
   } catch (error) {
     await world.terminal.stderr.write(`error: ${messageOf(error)}\nhint: \`gpu status\` shows what is left, \`gpu stop\` tries again\n`);
   } finally {

@@ -70,6 +70,7 @@ function absolute(path: string | undefined): string | undefined {
 
 const realClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);

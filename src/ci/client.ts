@@ -5,9 +5,10 @@ import { request, requestJson, type RequestOptions, type Target } from "../http/
 import { backoffMs, maxAttempts } from "../http/retry.ts";
 import type { World } from "../world.ts";
 import { ciError, keyMissing } from "./failures.ts";
-import { followJob, wireEvents } from "./follow.ts";
+import { followJob } from "./follow.ts";
 import { type CiEvent, type Feature, Health, isOver, Job, type JobFilter } from "./job.ts";
 import { uploadForm } from "./upload.ts";
+import { wireEvents } from "./wire.ts";
 
 export interface CiClientOptions {
   readonly world: Pick<World, "fetch" | "clock" | "random">;

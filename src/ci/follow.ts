@@ -1,17 +1,13 @@
-import { CiError, messageOf } from "../errors.ts";
-import { connectionError, HttpError } from "../http/errors.ts";
-import { readEvents } from "../http/events.ts";
-import { watchQuiet } from "../http/quiet.ts";
+import { CiError } from "../errors.ts";
+import { HttpError } from "../http/errors.ts";
 import { request, type Target } from "../http/request.ts";
 import { backoffMs } from "../http/retry.ts";
 import { ciError } from "./failures.ts";
-import { type CiEvent, type Feature, isOver, type Job, WireEvent } from "./job.ts";
+import { type CiEvent, type Feature, isOver, type Job } from "./job.ts";
+import { wireEvents, type WireEventWithId } from "./wire.ts";
 
 /** How often in a row a stream may break without a single event before it is given up. */
 const maxBreaks = 8;
-/** A server with heartbeats is silent for no longer than 15 s; the plain one may be, while a test thinks. */
-const quietMs = { heartbeat: 45_000, plain: 240_000 };
-
 export interface FollowOptions {
   readonly target: Target;
   readonly server: string;
@@ -28,7 +24,15 @@ export async function* followJob(
   { target, server, has, getJob }: FollowOptions,
   { fromBeginning, first }: { fromBeginning: boolean; first?: AsyncIterator<WireEventWithId> },
 ): AsyncGenerator<CiEvent> {
-  const place: Place = { lines: 0, toSkip: 0, id: undefined, hasMoved: false };
+  const place: Place = {
+    lines: 0,
+    toSkip: 0,
+    id: undefined,
+    hasMoved: false,
+    isJoined: first !== undefined,
+    isOld: false,
+  };
+  let isDoubted = false;
   let events = first;
   for (let breaks = 0; breaks <= maxBreaks; breaks++) {
     place.hasMoved = false;
@@ -43,7 +47,11 @@ export async function* followJob(
         if (event.success) return yield { type: "complete", success: true };
         // A plain server says `false` also of a job that still waits or whose end it has not noted yet.
         const job = await getJob(jobId);
-        if (isOver(job)) return yield { type: "complete", success: job.success === true, ...silence(job, place, has) };
+        const isToReread = !isDoubted && isDoubtful(job, place, has);
+        if (isOver(job) && !isToReread) {
+          return yield { type: "complete", success: job.success === true, ...silence(job, place, has) };
+        }
+        isDoubted = isOver(job);
         break;
       }
     } catch (error) {
@@ -69,11 +77,16 @@ interface Place {
   toSkip: number;
   id: string | undefined;
   hasMoved: boolean;
+  /** A stream of the job was open before, so that a further one must not skip what was said in between. */
+  isJoined: boolean;
+  /** The server said that the job was over before it was joined. */
+  isOld: boolean;
 }
 
-interface WireEventWithId {
-  readonly event: WireEvent;
-  readonly id: string | undefined;
+/** Whether a job ended between a plain server's false `complete` and the question for it, with lines yet unread. */
+function isDoubtful(job: Job, place: Place, has: (feature: Feature) => boolean): boolean {
+  if (has("event-ids") || place.isOld) return false;
+  return job.success === true || (place.lines === 0 && job.start_time !== null);
 }
 
 async function open(
@@ -86,11 +99,11 @@ async function open(
   },
 ): Promise<Response> {
   const canResume = place.id !== undefined && has("last-event-id");
-  const isAgain = place.lines > 0;
+  const isReplay = place.isJoined && !has("forward-only") && !place.isOld;
   place.toSkip = canResume ? 0 : place.lines;
-  return await request(target, {
+  const response = await request(target, {
     path: `/jobs/${encodeURIComponent(jobId)}/stream`,
-    query: { from_beginning: String(fromBeginning || isAgain) },
+    query: { from_beginning: String(fromBeginning || isReplay || place.lines > 0) },
     headers: {
       accept: "text/event-stream",
       ...(canResume && place.id !== undefined ? { "last-event-id": place.id } : {}),
@@ -98,61 +111,8 @@ async function open(
     // This loop counts and waits; a second one inside would multiply both.
     attempts: 1,
   });
-}
-
-/** The events of an answer, checked. A silence beyond what the server's kind allows breaks it off. */
-export async function* wireEvents(
-  response: Response,
-  { target, has, place }: { target: Target; has: (feature: Feature) => boolean; place?: { id: string | undefined } },
-): AsyncGenerator<WireEventWithId> {
-  const url = new URL(response.url || target.baseUrl);
-  const type = response.headers.get("content-type") ?? "";
-  if (!type.startsWith("text/event-stream") || response.body === null) {
-    throw new HttpError(`${target.service} at ${url.origin} answered with \`${type}\`, not with a job's log`, {
-      reason: type.startsWith("text/html") ? "html" : "shape",
-      status: response.status,
-      hint: "check the address and the port; a proxy or a login page may stand in front of the server",
-    });
-  }
-  using watch = watchQuiet({
-    clock: target.world.clock,
-    quietMs: has("heartbeat") ? quietMs.heartbeat : quietMs.plain,
-    signal: target.signal,
-  });
-  const body = abortable(response.body, watch.signal);
-  try {
-    const options = { onBytes: watch.touch, onId: (id: string) => void (place && (place.id = id)) };
-    for await (const { id, data } of readEvents(body, options)) {
-      const parsed = WireEvent.safeParse(jsonOf(data));
-      // An event of a kind that is not known is a newer server's, not a fault.
-      if (parsed.success) yield { event: parsed.data, id };
-    }
-  } catch (error) {
-    target.signal?.throwIfAborted();
-    throw connectionError(watch.signal.aborted ? watch.signal.reason : error, { service: target.service, url });
-  }
-}
-
-/** The same bytes; a read that waits when the signal fires is rejected with its reason. */
-function abortable(source: ReadableStream<Uint8Array>, signal: AbortSignal): ReadableStream<Uint8Array> {
-  const reader = source.getReader();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
-  if (signal.aborted) aborted.reject(signal.reason);
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const next = await Promise.race([reader.read(), aborted.promise]);
-        if (next.done) controller.close();
-        else controller.enqueue(next.value);
-      } catch (error) {
-        reader.cancel(error).catch(() => {});
-        throw error;
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
+  place.isJoined = true;
+  return response;
 }
 
 /** Words of a plain server between the job's lines; they end in a backslash and an n where a newline was meant. */
@@ -160,6 +120,7 @@ const serverWords = /^(Job already completed\.|Job not found\.|Job disappeared\.
 
 function* newLine(data: string, place: Place): Generator<CiEvent> {
   const words = serverWords.exec(data);
+  if (words?.[1] === "Job already completed.") place.isOld = true;
   if (words) return yield { type: "log", data: `${words[1]}\n` };
   if (place.toSkip > 0) return void place.toSkip--;
   place.lines++;
@@ -176,16 +137,9 @@ function silence(job: Job, place: Place, has: (feature: Feature) => boolean): { 
   };
 }
 
-function isBreak(error: unknown): boolean {
+function isBreak(thrown: unknown): boolean {
+  const error = thrown instanceof CiError ? thrown.cause : thrown;
   if (!(error instanceof HttpError)) return false;
   if (error.reason === "status") return [408, 425, 429, 500, 502, 503, 504].includes(error.status ?? 0);
   return error.reason === "cut" || error.reason === "timeout" || error.reason === "refused" || error.reason === "dns";
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return messageOf(error);
-  }
 }

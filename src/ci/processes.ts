@@ -17,13 +17,13 @@ export async function endFamily(
   family: Family,
   { graceMs }: { graceMs: number },
 ): Promise<void> {
-  const graceEnds = world.clock.now() + graceMs;
+  const graceEnds = world.clock.monotonic() + graceMs;
   let signal: "SIGTERM" | "SIGKILL" = "SIGTERM";
   let isAsked = false;
   for (let round = 0; round < 400; round++) {
     const targets = world.platform === "linux" ? membersOf(family) : family.groups.map((group) => -group);
     if (targets.length === 0) return;
-    if (signal === "SIGTERM" && world.clock.now() >= graceEnds) signal = "SIGKILL";
+    if (signal === "SIGTERM" && world.clock.monotonic() >= graceEnds) signal = "SIGKILL";
     if (signal === "SIGKILL" || !isAsked) { for (const pid of targets) send(pid, signal); }
     // Elsewhere than on Linux nobody says who is left: one question, one kill.
     if (world.platform !== "linux" && signal === "SIGKILL") return;

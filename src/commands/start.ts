@@ -68,7 +68,7 @@ export default defineCommand({
       request: await requestOf(input, context),
     });
     if (!wait) return await leaveBooting(context, launch);
-    return await bootInstance(context, launch, { timeoutMs: readyTimeout && readyTimeout * 1000 });
+    return await bootInstance(context, launch, { timeoutMs: readyTimeout && readyTimeout * 1000, isOurs: true });
   },
   async handle(instance, context) {
     const { openInstanceHandle } = await import("../recipe/instance.ts");

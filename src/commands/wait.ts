@@ -24,7 +24,7 @@ export default defineCommand({
     const { oneLaunch } = await import("../rent/fleet.ts");
     const { bootInstance } = await import("../rent/boot.ts");
     const launch = await oneLaunch(context, instance);
-    return await bootInstance(context, launch, { timeoutMs: readyTimeout && readyTimeout * 1000 });
+    return await bootInstance(context, launch, { timeoutMs: readyTimeout && readyTimeout * 1000, isOurs: false });
   },
   async handle(instance, context) {
     const { openInstanceHandle } = await import("../recipe/instance.ts");

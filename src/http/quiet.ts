@@ -24,13 +24,13 @@ export function watchQuiet(
 ): QuietWatch {
   const controller = new AbortController();
   const done = new AbortController();
-  let lastMs = clock.now();
+  let lastMs = clock.monotonic();
   const forward = () => controller.abort(signal?.reason);
   if (signal?.aborted) forward();
   signal?.addEventListener("abort", forward, { once: true });
   const watch = async () => {
     while (!done.signal.aborted) {
-      const leftMs = lastMs + quietMs - clock.now();
+      const leftMs = lastMs + quietMs - clock.monotonic();
       if (leftMs <= 0) return controller.abort(new QuietError(quietMs));
       await clock.sleep(leftMs, done.signal);
     }
@@ -39,7 +39,7 @@ export function watchQuiet(
   if (quietMs > 0) watch().catch(() => {});
   return {
     signal: controller.signal,
-    touch: () => void (lastMs = clock.now()),
+    touch: () => void (lastMs = clock.monotonic()),
     [Symbol.dispose]() {
       signal?.removeEventListener("abort", forward);
       done.abort();

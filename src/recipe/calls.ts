@@ -1,5 +1,5 @@
 import { GpuError } from "../errors.ts";
-import { Call, type CallRecord, stackAbove } from "../surface/call.ts";
+import { Call, type CallRecord, stackHere } from "../surface/call.ts";
 import { findRun } from "./current.ts";
 
 /** Every call that a run made. */
@@ -49,12 +49,12 @@ export function leftOpenError(record: CallRecord): GpuError {
 }
 
 /** A call of a method of a handle: known to the run it is made in, as the functions of `gpu` are. */
-export function trackCall<T>(name: string, callee: (...args: never[]) => unknown, start: () => Promise<T>): Promise<T> {
-  const record = newRecord(name, callee);
+export function trackCall<T>(name: string, start: () => Promise<T>): Promise<T> {
+  const record = newRecord(name);
   return findRun()?.track(record, start) ?? start();
 }
 
-/** A record for a call that `callee` was called for. */
-export function newRecord(name: string, callee: (...args: never[]) => unknown): CallRecord {
-  return { name, stack: stackAbove(callee), isObserved: false, isSettled: false };
+/** A record of a call that is made here and now. */
+export function newRecord(name: string): CallRecord {
+  return { name, stack: stackHere(), isObserved: false, isSettled: false };
 }

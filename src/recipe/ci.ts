@@ -63,7 +63,7 @@ export async function* submitTestsStreaming(options: SubmitOptions = {}): AsyncG
 
 /** Submits a project and returns the id of its job at once. */
 export function submitTestsAsync(options: SubmitOptions = {}): Promise<string> {
-  return trackCall("submitTestsAsync", submitTestsAsync, async () => {
+  return trackCall("submitTestsAsync", async () => {
     const { ci, signal } = await library();
     return await ci.submitTestsAsync({ ...options, signal });
   });
@@ -79,7 +79,7 @@ export async function* waitForJob(
 
 /** The caller's own jobs. */
 export function listJobs(options: CiServerOptions = {}): Promise<CiJob[]> {
-  return trackCall("listJobs", listJobs, async () => {
+  return trackCall("listJobs", async () => {
     const { ci, signal } = await library();
     return await ci.listJobs({ ...options, signal });
   });

@@ -53,21 +53,21 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
   const stop = () => stopping ??= parts.stop();
   const signal = () => findRun()?.context.signal;
 
-  const handle: InstanceHandle = {
+  return {
     id,
     name,
     $: createShell("box.$", execute),
-    exec: (command) => shellCommand("box.exec", handle.exec, command, execute),
+    exec: (command) => shellCommand("box.exec", command, execute),
     tunnel: ({ forward = ["0:ci"] } = {}) =>
-      trackCall("box.tunnel", handle.tunnel, async () => {
+      trackCall("box.tunnel", async () => {
         const tunnel = tunnelHandle(await parts.openTunnel(forward, signal()));
         findRun()?.own(tunnel);
         return tunnel;
       }),
-    upload: (from, to) => trackCall("box.upload", handle.upload, () => parts.upload(from, to, signal())),
-    download: (from, to) => trackCall("box.download", handle.download, () => parts.download(from, to, signal())),
+    upload: (from, to) => trackCall("box.upload", () => parts.upload(from, to, signal())),
+    download: (from, to) => trackCall("box.download", () => parts.download(from, to, signal())),
     keep: (options) =>
-      trackCall("box.keep", handle.keep, async () => {
+      trackCall("box.keep", async () => {
         if (!(options.hours > 0) || !Number.isFinite(options.hours)) {
           throw new UsageError(`\`box.keep\`: \`hours\` is \`${options.hours}\`, and keeping has to end`);
         }
@@ -75,7 +75,7 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
         await parts.keep(options);
         isKept = true;
       }),
-    stop: () => trackCall("box.stop", handle.stop, stop),
+    stop: () => trackCall("box.stop", stop),
     // A stop that failed is tried again at the end of the run.
     [Symbol.asyncDispose]: () =>
       isKept ? Promise.resolve() : stop().catch((error) => {
@@ -83,7 +83,6 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
         throw error;
       }),
   };
-  return handle;
 }
 
 /** Ports here that lead to an instance, until the scope or the run ends. */

@@ -20,9 +20,7 @@ export type Shell = (strings: TemplateStringsArray, ...values: readonly ShellVal
 
 /** A tag for templates that are commands of the shell behind `execute`. `name` is what the recipe calls it. */
 export function createShell(name: string, execute: Executor): Shell {
-  const shell: Shell = (strings, ...values) =>
-    ShellCommand.create({ name, callee: shell, command: quoteTemplate(strings, values), execute });
-  return shell;
+  return (strings, ...values) => ShellCommand.create({ name, command: quoteTemplate(strings, values), execute });
 }
 
 interface Changes {
@@ -52,14 +50,9 @@ export class ShellCommand implements Promise<ShellOutput> {
 
   /** A command that the run knows of from the line where it was written. */
   static create(
-    { name, callee, command, execute }: {
-      name: string;
-      callee: (...args: never[]) => unknown;
-      command: string;
-      execute: Executor;
-    },
+    { name, command, execute }: { name: string; command: string; execute: Executor },
   ): ShellCommand {
-    const record = newRecord(name, callee);
+    const record = newRecord(name);
     findRun()?.add(record);
     return new ShellCommand({ command, execute, record });
   }
@@ -172,10 +165,9 @@ export class ShellCommand implements Promise<ShellOutput> {
 /** A command given as one string, as `box.exec("…")` takes it. */
 export function shellCommand(
   name: string,
-  callee: (...args: never[]) => unknown,
   command: string,
   execute: Executor,
 ): ShellCommand {
   if (command.trim() === "") throw new UsageError(`\`${name}\` was given no command`);
-  return ShellCommand.create({ name, callee, command, execute });
+  return ShellCommand.create({ name, command, execute });
 }

@@ -5,7 +5,11 @@ import { waitUntilReady } from "./ready.ts";
 import type { Launch, Owner } from "./rows.ts";
 
 /** Waits until SSH answers with the host key it was launched with; from then on its lease owns it, in a recipe its run. */
-export async function bootInstance(context: Context, launch: Launch, { timeoutMs }: { timeoutMs?: number } = {}): Promise<Instance> {
+export async function bootInstance(
+  context: Context,
+  launch: Launch,
+  { timeoutMs, isOurs }: { timeoutMs?: number; /** This run launched it, and gives it back when it is interrupted. */ isOurs: boolean },
+): Promise<Instance> {
   const { world, signal, run, progress } = context;
   const owner: Owner = launch.owner === "lease" || !run.isRecipe ? "lease" : "run";
   const ready = await waitUntilReady({
@@ -14,7 +18,7 @@ export async function bootInstance(context: Context, launch: Launch, { timeoutMs
     timeoutMs,
     owner,
     token: launch.token,
-    run: launch.run,
+    run: isOurs ? launch.run : "",
     journal: await context.journal(),
     provider: await context.provider(launch.provider),
     onProgress: progress,

@@ -90,10 +90,10 @@ export function createSession({ client, socket, address, world }: Connection): S
     download: (remotePath, localPath, options = {}) =>
       download({ openSftp, world, closed: closed.promise, localPath, remotePath, ...options }),
     async latency() {
-      const startedAt = performance.now();
+      const startedAt = world.clock.monotonic();
       // Any server answers this with "no", in order: ssh2 has no ping of its own to wait for.
       await ask<void>((done, fail) => client.unforwardIn("localhost", 1, () => isOver ? fail(lost()) : done()));
-      return performance.now() - startedAt;
+      return world.clock.monotonic() - startedAt;
     },
     async [Symbol.asyncDispose]() {
       isClosing = true;

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { Command, CommandEntry, Context, Plan } from "../command.ts";
 import { GpuError, InterruptedError, LoginError, UsageError } from "../errors.ts";
-import { type CallRecord, stackAbove } from "./call.ts";
+import { type CallRecord, stackHere } from "./call.ts";
 import { type CallOptions, childContext, withinTime } from "./child.ts";
 import { type Param, readParams } from "./params.ts";
 
@@ -58,7 +58,7 @@ function createFunction(entry: CommandEntry, findScope: () => ApiScope): ApiFunc
   const name = ["gpu", ...entry.name.split(" ").map(memberName)].join(".");
   const call: ApiFunction = (input = {}, options = {}) => {
     const scope = findScope();
-    const record: CallRecord = { name, stack: stackAbove(call), isObserved: false, isSettled: false };
+    const record: CallRecord = { name, stack: stackHere(), isObserved: false, isSettled: false };
     return scope.track(record, () => perform({ entry, name, input, options, scope }));
   };
   return call;

@@ -2,7 +2,7 @@
 export interface CallRecord {
   /** As the recipe wrote it: `gpu.ci.submit.test`. */
   readonly name: string;
-  /** The stack of the caller, its own frame first. */
+  /** The stack of the caller, frames of ours first. */
   readonly stack: string;
   isObserved: boolean;
   isSettled: boolean;
@@ -56,9 +56,7 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
-/** The stack of whoever called `callee`, without the line that names the error. */
-export function stackAbove(callee: (...args: never[]) => unknown): string {
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, callee);
-  return (holder.stack ?? "").split("\n").filter((line) => line.trimStart().startsWith("at ")).join("\n");
+/** The stack of the calling code. Which of it is ours is told apart by its files: tail calls leave no frames to count. */
+export function stackHere(): string {
+  return (new Error().stack ?? "").split("\n").filter((line) => line.trimStart().startsWith("at ")).join("\n");
 }

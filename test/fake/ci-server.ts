@@ -39,6 +39,9 @@ export class FakeCiServer implements AsyncDisposable {
   next: Omit<FakeJob, "start_time" | "end_time"> = { status: "completed", success: true, lines: ["one\n", "two\n"] };
   /** Take the next submission, make its job, and break the connection before the answer. */
   losesAnswer = false;
+  /** Called before a job's state is told, and before its stream begins: what happens meanwhile. */
+  onJobAsked = () => {};
+  onStreamAsked = () => {};
   // Bun.serve cannot break a connection in the middle.
   readonly #server = createServer((request, response) => void this.#serve(request, response));
 
@@ -92,6 +95,8 @@ export class FakeCiServer implements AsyncDisposable {
     if (pathname === "/jobs") return Response.json([...this.jobs].map(([id, job]) => summary(id, job)));
     if (pathname === "/submit-stream" || pathname === "/submit-async") return await this.#submit(request, pathname);
     const [, id = "", rest] = /^\/jobs\/([^/]+)(\/stream)?$/.exec(pathname) ?? [];
+    if (rest === undefined) this.onJobAsked();
+    else this.onStreamAsked();
     const job = this.jobs.get(id);
     if (!job) return detail(404, id === "" ? "Not Found" : "Job not found");
     if (rest === undefined) return Response.json(summary(id, job));

@@ -24,6 +24,10 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  monotonic(): number {
+    return this.#now;
+  }
+
   /** How many wait for a time to come. */
   get sleeping(): number {
     return this.#sleepers.length;

@@ -304,6 +304,34 @@ describe("the agent", () => {
     await expect(start({ socket, dataFolder: join(home, "data3") })).rejects.toThrow("another program listens there");
   });
 
+  test("as a process of its own ends on SIGTERM with all its jobs, and leaves no socket", async () => {
+    const main = join(import.meta.dir, "../../src/main.ts");
+    const mark = `95${Date.now() % 100000}`;
+    const child = Bun.spawn([process.execPath, main, "agent", "--socket", "agent.sock"], {
+      cwd: home,
+      env: { PATH: process.env.PATH, HOME: home, GPU_AGENT_TOKEN: token },
+      stderr: "pipe",
+    });
+    const unix = join(home, "agent.sock");
+    while (!(await readdir(home)).includes("agent.sock")) await Bun.sleep(5);
+    const world = ciWorld({ home, fetch: (url, init) => fetch(url, { ...init, unix }) });
+    const { submitStreaming } = ciClient({ world, server: "http://agent", apiKey: token });
+    const events = submitStreaming(
+      await project(yaml({ test: `echo "<$GPU_AGENT_TOKEN>"; setsid sleep ${mark} & sleep ${mark}` })),
+    );
+    await events.next();
+    expect((await events.next()).value).toEqual({ type: "log", data: "<>\n" });
+    child.kill("SIGTERM");
+    expect(await read(events)).toMatchObject({
+      success: false,
+      log: "gpu: the job was stopped: the server was stopped\n",
+    });
+    expect(await child.exited).toBe(0);
+    expect(await living(mark)).toEqual([]);
+    expect(await readdir(home)).not.toContain("agent.sock");
+    expect(await new Response(child.stderr).text()).toBe("");
+  });
+
   test("gives jobs a `bun` where there is none", async () => {
     const tools = join(home, "tools");
     await mkdir(tools);

@@ -99,17 +99,16 @@ describe("following a job", () => {
   test("a job that still waits is not a failure", async () => {
     const id = server.add({ status: "queued", success: null, start_time: null, lines: [] });
     server.faults.push({ falseComplete: true }, { falseComplete: true });
-    const work = all(client().streamJob(id, { fromBeginning: true }));
-    while (server.requests.filter((line) => line === `GET /jobs/${id}`).length < 2) {
-      await new Promise((r) => setTimeout(r, 1));
-    }
-    Object.assign(present(server.jobs.get(id)), {
-      status: "completed",
-      success: true,
-      start_time: "2026-11-21T03:35:02.919541Z",
-      lines: ["ran\n"],
-    });
-    const events = await work;
+    let asked = 0;
+    server.onJobAsked = () => {
+      asked++;
+    };
+    server.onStreamAsked = () => {
+      if (asked < 2) return;
+      const ended = { status: "completed", success: true, start_time: "2026-11-21T03:35:02.919541Z", lines: ["ran\n"] };
+      Object.assign(present(server.jobs.get(id)), ended);
+    };
+    const events = await all(client().streamJob(id, { fromBeginning: true }));
     expect(events).toEqual([{ type: "log", data: "ran\n" }, { type: "complete", success: true }]);
   });
 
@@ -120,6 +119,17 @@ describe("following a job", () => {
       type: "complete",
       success: true,
     });
+  });
+
+  test("a job that ends between the false end and the question for it is read to its end", async () => {
+    const id = server.add({ status: "queued", success: null, start_time: null, lines: [] });
+    server.faults.push({ falseComplete: true });
+    server.onJobAsked = () => server.jobs.set(id, { ...present(server.jobs.get(id)), ...ended, lines: ["late\n"] });
+    const ended = { status: "completed", success: false, start_time: "2026-11-21T03:35:02.919541Z" };
+    expect(await all(client().streamJob(id))).toEqual([{ type: "log", data: "late\n" }, {
+      type: "complete",
+      success: false,
+    }]);
   });
 
   test("the server's own words end in a newline and are not counted as lines", async () => {

@@ -202,7 +202,7 @@ describe("a bad recipe", () => {
     expect(all.stderr).toContain("ended while `gpu.slow` was still going on");
     expect(all.events).toEqual(["slow begins", "slow ends"]);
     const shell = await run(body("$`true`;"));
-    expect(shell.stderr).toContain("nobody waited for `$`");
+    expect(shell.stderr).toContain("nobody waited for `$`\n    at r.ts:3:");
   });
 
   test("whose floating code throws", async () => {
