@@ -89,6 +89,7 @@ async function testFolder(name: string): Promise<Outcome> {
     ...isolation,
     "test",
     "--timeout=60000",
+    "--max-concurrency=4",
     ...reporter,
     `./${folder}`,
   ]);

@@ -38,10 +38,16 @@ export async function runApp(argv: readonly string[], options: AppOptions): Prom
 function exitOf(argv: readonly string[], exitCode: number): number {
   if (argv.find((word) => !word.startsWith("-")) !== "ci") return exitCode;
   if (exitCode === exitCodes.terminated || exitCode === exitCodes.hangup) return exitCodes.interrupted;
-  return exitCode === exitCodes.usage || exitCode === exitCodes.interrupted ? exitCode : Math.min(exitCode, exitCodes.failed);
+  return exitCode === exitCodes.usage || exitCode === exitCodes.interrupted
+    ? exitCode
+    : Math.min(exitCode, exitCodes.failed);
 }
 
-async function dispatch(argv: readonly string[], options: AppOptions, onGlobals: (globals: Globals) => void): Promise<number> {
+async function dispatch(
+  argv: readonly string[],
+  options: AppOptions,
+  onGlobals: (globals: Globals) => void,
+): Promise<number> {
   const { entries = commands } = options;
   if (argv[0] === "complete") return await answerTab(argv.slice(1), options);
   const found = findCommand(entries, argv);

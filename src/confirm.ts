@@ -12,7 +12,9 @@ export async function confirmPlan(command: Command, input: Record<string, unknow
   if (plan === undefined || context.globals.yes || !isWorthAsking(plan)) return;
   const { terminal } = context.world;
   if (context.globals.json || !canAsk(terminal)) {
-    throw new UsageError(`this would ${describePlan(plan)}, and nobody can be asked here`, { hint: "`--yes` says yes beforehand" });
+    throw new UsageError(`this would ${describePlan(plan)}, and nobody can be asked here`, {
+      hint: "`--yes` says yes beforehand",
+    });
   }
   if (await askYesNo(`${sentence(describePlan(plan))}?`, terminal)) return;
   context.signal.throwIfAborted();

@@ -33,9 +33,15 @@ export interface OpenContext extends AsyncDisposable {
 const lastWordsMs = 5_000;
 
 /** Everything a command may ask for, each thing made the first time it is asked for. */
-export function openContext({ world, signal, globals, entries, registry, recipe, invoke }: ContextOptions): OpenContext {
+export function openContext(
+  { world, signal, globals, entries, registry, recipe, invoke }: ContextOptions,
+): OpenContext {
   const { stderr } = world.terminal;
-  const progress = openProgress({ sink: stderr, clock: world.clock, isShown: stderr.isTTY && !globals.quiet && !globals.json });
+  const progress = openProgress({
+    sink: stderr,
+    clock: world.clock,
+    isShown: stderr.isTTY && !globals.quiet && !globals.json,
+  });
   const config = new Once(() => loadConfig(world));
   const journal = new Once(async () => (await import("./rent/journal.ts")).openJournal(world));
   const providerByName = onceEach((name) => loadProvider(registry, name, world));
@@ -55,8 +61,7 @@ export function openContext({ world, signal, globals, entries, registry, recipe,
     run,
     config: config.get,
     journal: journal.get,
-    provider: async (name) =>
-      await providerByName(name ?? nameInForce(await config.get())),
+    provider: async (name) => await providerByName(name ?? nameInForce(await config.get())),
     providers: async () => {
       const configured = await config.get();
       activeProfile(configured, globals.profile);
@@ -93,9 +98,19 @@ async function endRun(
   const { stopOwnedByRun } = await import("./rent/stop.ts");
   const { world, signal, provider, progress } = context;
   try {
-    await stopOwnedByRun({ world, journal, provider, run: run.id, why: whyEnded(signal), onProgress: progress, patienceMs: 30_000 });
+    await stopOwnedByRun({
+      world,
+      journal,
+      provider,
+      run: run.id,
+      why: whyEnded(signal),
+      onProgress: progress,
+      patienceMs: 30_000,
+    });
   } catch (error) {
-    await world.terminal.stderr.write(`error: ${messageOf(error)}\nhint: \`gpu status\` shows what is left, \`gpu stop\` tries again\n`);
+    await world.terminal.stderr.write(
+      `error: ${messageOf(error)}\nhint: \`gpu status\` shows what is left, \`gpu stop\` tries again\n`,
+    );
   } finally {
     run.end(exitCode);
   }

@@ -84,7 +84,10 @@ export class InterruptedError extends GpuError {
   override name = "InterruptedError";
   readonly signal: EndSignal;
 
-  constructor(signal: EndSignal = "SIGINT", { message = "interrupted", hint }: { message?: string; hint?: string } = {}) {
+  constructor(
+    signal: EndSignal = "SIGINT",
+    { message = "interrupted", hint }: { message?: string; hint?: string } = {},
+  ) {
     const exitCode = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated, SIGHUP: exitCodes.hangup }[signal];
     super(message, { kind: "interrupted", exitCode, hint });
     this.signal = signal;

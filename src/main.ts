@@ -9,10 +9,12 @@ import type { World } from "./world.ts";
 void main();
 
 async function main(): Promise<void> {
+  // A recipe may wait for something that nothing will ever do; the process must then stay, to clean up when it is told to end.
+  setInterval(() => {}, 2 ** 30);
   const argv = process.argv.slice(2);
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     process.stdout.write(`gpu ${packageJson.version}\n`);
-    return;
+    process.exit(exitCodes.done);
   }
   const ending = new AbortController();
   let isPipeClosed = false;
@@ -27,14 +29,20 @@ async function main(): Promise<void> {
 }
 
 /** Processes that `gpu` starts of itself are told by their first word; nobody types these. */
-function startRole([role, ...rest]: readonly string[], world: World, ending: AbortController): Promise<number> | undefined {
+function startRole(
+  [role, ...rest]: readonly string[],
+  world: World,
+  ending: AbortController,
+): Promise<number> | undefined {
   const { signal } = ending;
   if (role === ":machine") {
     return import("./provider/local/machine.ts").then(({ runMachine }) => runMachine(rest[0] ?? "", world));
   }
   if (role !== ":background" && role !== "agent") return undefined;
   trapAll(ending);
-  if (role === "agent") return import("./agent/agent.ts").then(({ runAgentProcess }) => runAgentProcess(rest, world, signal));
+  if (role === "agent") {
+    return import("./agent/agent.ts").then(({ runAgentProcess }) => runAgentProcess(rest, world, signal));
+  }
   return import("./background/process.ts").then(({ runBackground }) => runBackground(world, { signal }));
 }
 

@@ -34,14 +34,15 @@ export async function startAgent({ world, socket, port, token, dataFolder }: Age
   try {
     const listener = await listen(
       socket === undefined ? { hostname: "127.0.0.1", port: port ?? 0 } : { socket },
-      handler,
+      { handler, clock: world.clock },
     );
     return {
       address: listener.address,
       async [Symbol.asyncDispose]() {
-        // Jobs first: who follows one still hears how it ended.
-        await service[Symbol.asyncDispose]();
+        // In this order who follows a job still hears how it ended.
+        await service.stopJobs();
         await listener[Symbol.asyncDispose]();
+        await service[Symbol.asyncDispose]();
       },
     };
   } catch (error) {

@@ -53,7 +53,9 @@ export async function clientOf(context: Context, flags: { server?: string; apiKe
 /** Log lines are the answer; all else is said beside it. */
 export function viewEvent(event: CiEventOutput): View {
   if (event.type === "submitted") return `Job submitted: ${event.jobId}`;
-  if (event.type === "job_id") return { stderr: `Job ID: ${event.jobId}\nIf this is cut off, \`gpu ci wait ${event.jobId}\` goes on.\n` };
+  if (event.type === "job_id") {
+    return { stderr: `Job ID: ${event.jobId}\nIf this is cut off, \`gpu ci wait ${event.jobId}\` goes on.\n` };
+  }
   if (event.type === "log") return event.data.replace(/\n$/, "");
   return event.reason === undefined ? undefined : { stderr: event.reason };
 }
@@ -63,7 +65,11 @@ export function exitOfEvent(event: CiEventOutput): number {
 }
 
 /** Hands the events on; on Ctrl-C says that only the waiting stopped. */
-export async function* followed(events: AsyncIterable<CiEvent>, { signal }: Context, knownId?: string): AsyncGenerator<CiEvent> {
+export async function* followed(
+  events: AsyncIterable<CiEvent>,
+  { signal }: Context,
+  knownId?: string,
+): AsyncGenerator<CiEvent> {
   let jobId = knownId;
   try {
     for await (const event of events) {

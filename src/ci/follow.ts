@@ -44,12 +44,13 @@ export async function* followJob(
         place.hasMoved = true;
         if (event.type === "log") yield* newLine(event.data, place);
         if (event.type !== "complete") continue;
-        if (event.success) return yield { type: "complete", success: true };
+        // Our own server means what it says.
+        if (event.success || has("event-ids")) return yield { type: "complete", success: event.success };
         // A plain server says `false` also of a job that still waits or whose end it has not noted yet.
         const job = await getJob(jobId);
-        const isToReread = !isDoubted && isDoubtful(job, place, has);
+        const isToReread = !isDoubted && isDoubtful(job, place);
         if (isOver(job) && !isToReread) {
-          return yield { type: "complete", success: job.success === true, ...silence(job, place, has) };
+          return yield { type: "complete", success: job.success === true, ...silence(job, place) };
         }
         isDoubted = isOver(job);
         break;
@@ -84,8 +85,8 @@ interface Place {
 }
 
 /** Whether a job ended between a plain server's false `complete` and the question for it, with lines yet unread. */
-function isDoubtful(job: Job, place: Place, has: (feature: Feature) => boolean): boolean {
-  if (has("event-ids") || place.isOld) return false;
+function isDoubtful(job: Job, place: Place): boolean {
+  if (place.isOld) return false;
   return job.success === true || (place.lines === 0 && job.start_time !== null);
 }
 
@@ -128,8 +129,8 @@ function* newLine(data: string, place: Place): Generator<CiEvent> {
 }
 
 /** What a plain server leaves unsaid: a job that failed before it began has no log and no start. */
-function silence(job: Job, place: Place, has: (feature: Feature) => boolean): { reason?: string } {
-  if (place.lines > 0 || job.success === true || job.start_time !== null || has("event-ids")) return {};
+function silence(job: Job, place: Place): { reason?: string } {
+  if (place.lines > 0 || job.success === true || job.start_time !== null) return {};
   return {
     reason:
       "the server could not set the project up and does not say why: it needs a valid zip with a `requirements.txt` " +

@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { GpuError, systemCode } from "../errors.ts";
 import { reasonOf } from "../files.ts";
+import type { Clock } from "../world.ts";
 
 /** A Unix socket by its path, or a TCP port; 0 takes any free one. */
 export type Listen = { readonly socket: string } | { readonly hostname: string; readonly port: number };
@@ -11,8 +12,21 @@ export interface Listener extends AsyncDisposable {
   readonly address: string;
 }
 
-/** Serves HTTP until it is disposed, which also ends what is still being answered. */
-export async function listen(to: Listen, handler: (request: Request) => Promise<Response>): Promise<Listener> {
+/** How long answers may still take when the end has come. */
+const lastWordsMs = 500;
+
+/** Serves HTTP until it is disposed; what is being answered then gets a moment to end. */
+export async function listen(
+  to: Listen,
+  { handler, clock }: { handler: (request: Request) => Promise<Response>; clock: Clock },
+): Promise<Listener> {
+  const stop = async (server: { stop(isAbrupt?: boolean): Promise<void> }) => {
+    const stopped = new AbortController();
+    const late = clock.sleep(lastWordsMs, stopped.signal).catch(() => {});
+    await Promise.race([server.stop(), late]);
+    stopped.abort();
+    await server.stop(true);
+  };
   // Bun ends what is silent for 10 s, on Unix sockets too, where its types do not know the option.
   const patience: object = { idleTimeout: 0 };
   const options = {
@@ -28,7 +42,7 @@ export async function listen(to: Listen, handler: (request: Request) => Promise<
     if (!("socket" in to)) {
       const server = Bun.serve({ ...options, hostname: to.hostname, port: to.port });
       const host = to.hostname.includes(":") ? `[${to.hostname}]` : to.hostname;
-      return { address: `http://${host}:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+      return { address: `http://${host}:${server.port}`, [Symbol.asyncDispose]: () => stop(server) };
     }
     await removeDeadSocket(to.socket);
     const server = Bun.serve({ ...options, unix: to.socket });
@@ -36,7 +50,7 @@ export async function listen(to: Listen, handler: (request: Request) => Promise<
     return {
       address: to.socket,
       async [Symbol.asyncDispose]() {
-        await server.stop(true);
+        await stop(server);
         rmSync(to.socket, { force: true });
       },
     };

@@ -24,6 +24,8 @@ interface OpenJob {
   readonly done: Promise<void>;
 }
 
+const stoppedReason = "the server was stopped";
+
 /** Takes jobs, runs them in turn, and keeps what they said. */
 export class CiService implements AsyncDisposable {
   readonly #options: CiServiceOptions;
@@ -32,6 +34,7 @@ export class CiService implements AsyncDisposable {
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #lastActivityMs: number;
+  #isStopping = false;
 
   constructor(options: CiServiceOptions) {
     this.#options = options;
@@ -84,6 +87,7 @@ export class CiService implements AsyncDisposable {
       this.#open.delete(id);
     });
     this.#open.set(id, { log, stopping, done });
+    if (this.#isStopping) stopping.abort(new Error(stoppedReason));
     return id;
   }
 
@@ -114,11 +118,16 @@ export class CiService implements AsyncDisposable {
     return this.#log(id).follow(options);
   }
 
-  /** Stops every job and closes the store. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Stops every job, and any that still comes. */
+  async stopJobs(): Promise<void> {
+    this.#isStopping = true;
     const open = [...this.#open.values()];
-    for (const job of open) job.stopping.abort(new Error("the server was stopped"));
+    for (const job of open) job.stopping.abort(new Error(stoppedReason));
     await Promise.all(open.map(({ done }) => done));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopJobs();
     this.#store[Symbol.dispose]();
   }
 

@@ -21,9 +21,16 @@ export default defineCommand({
   output: z.array(Offer),
   async run(_input, context) {
     const providers = context.globals.provider === undefined ? await context.providers() : [await context.provider()];
-    const lists = await Promise.all(providers.map(async (provider) =>
-      (await provider.offers(context.signal)).map((offer) => ({ provider: provider.name, ...offer, gpu: offer.gpu ?? null, regions: [...offer.regions] }))
-    ));
+    const lists = await Promise.all(
+      providers.map(async (provider) =>
+        (await provider.offers(context.signal)).map((offer) => ({
+          provider: provider.name,
+          ...offer,
+          gpu: offer.gpu ?? null,
+          regions: [...offer.regions],
+        }))
+      ),
+    );
     return lists.flat().toSorted((one, other) => one.pricePerHour - other.pricePerHour);
   },
   view: (offers) => ({

@@ -21,7 +21,10 @@ export default defineCommand({
       complete: "instance",
       description: "id, unique beginning of an id, or name; may be left out where there is one",
     }),
-    command: z.array(z.string()).min(1, "there is nothing to run").meta({ rest: true, description: "command to run there" }),
+    command: z.array(z.string()).min(1, "there is nothing to run").meta({
+      rest: true,
+      description: "command to run there",
+    }),
   }),
   output: z.object({
     id: z.string().describe("instance it ran on"),
@@ -65,7 +68,12 @@ async function runThere(session: Session, command: string, { attached, signal }:
 }
 
 /** Our terminal becomes the command's: a PTY where we have a terminal on both sides, plain bytes else. */
-async function runAttached(session: Session, command: string, terminal: Attached, signal: AbortSignal): Promise<ExecResult> {
+async function runAttached(
+  session: Session,
+  command: string,
+  terminal: Attached,
+  signal: AbortSignal,
+): Promise<ExecResult> {
   const { stdin, stdout, stderr } = terminal;
   const isTerminal = stdin.isTTY && stdout.isTTY;
   const ended = new AbortController();

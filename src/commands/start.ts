@@ -35,7 +35,8 @@ export default defineCommand({
     wait: z.boolean().default(true).describe("wait until SSH answers"),
     readyTimeout: z.number().positive().optional().meta({
       placeholder: "seconds",
-      description: "seconds it may take until SSH answers, else it is given back; the provider's own limit when left out",
+      description:
+        "seconds it may take until SSH answers, else it is given back; the provider's own limit when left out",
     }),
     fakeGpu: z.string().optional().meta({
       placeholder: "model",
@@ -55,6 +56,8 @@ export default defineCommand({
   async run({ wait, readyTimeout, ...input }, context) {
     const { launchInstance } = await import("../rent/launch.ts");
     const { bootInstance, leaveBooting } = await import("../rent/boot.ts");
+    const { tidyUp } = await import("../rent/fleet.ts");
+    await tidyUp(context);
     const provider = await context.provider();
     if (provider.name === "local") context.note("renting from `local`: a machine on this computer, $0.00/h");
     const launch = await launchInstance({
@@ -80,7 +83,10 @@ export default defineCommand({
   },
 });
 
-async function requestOf(input: Omit<RentRequest, "hours"> & { hours?: number }, context: Context): Promise<RentRequest> {
+async function requestOf(
+  input: Omit<RentRequest, "hours"> & { hours?: number },
+  context: Context,
+): Promise<RentRequest> {
   return { ...input, hours: await hoursOf(input, context) };
 }
 

@@ -33,7 +33,10 @@ export default defineCommand({
     const isPaid = targets.some(({ pricePerHour }) => pricePerHour > 0);
     if (targets.length === 0 || (!isPaid && !input.all)) return undefined;
     const what = targets.map(({ id, name }) => (name === null ? id : `${id} (${name})`)).join(", ");
-    return { action: `stop ${what}`, loss: targets.length === 1 ? "its disk and all that runs there" : "their disks and all that runs there" };
+    return {
+      action: `stop ${what}`,
+      loss: targets.length === 1 ? "its disk and all that runs there" : "their disks and all that runs there",
+    };
   },
   async run(input, context) {
     const { stopInstance } = await import("../rent/stop.ts");
@@ -54,11 +57,13 @@ export default defineCommand({
     }));
   },
   view: (stopped) =>
-    stopped.length === 0 ? { stderr: "there is nothing to stop" } : stopped.map(({ id, state, costDollars }) =>
-      state === "stopping"
-        ? `${id} is stopping`
-        : `${id} is stopped${costDollars === null ? "" : `, it cost $${costDollars.toFixed(2)}`}`
-    ),
+    stopped.length === 0
+      ? { stderr: "there is nothing to stop" }
+      : stopped.map(({ id, state, costDollars }) =>
+        state === "stopping"
+          ? `${id} is stopping`
+          : `${id} is stopped${costDollars === null ? "" : `, it cost $${costDollars.toFixed(2)}`}`
+      ),
 });
 
 interface StopInput {
@@ -70,7 +75,9 @@ interface StopInput {
 async function targetsOf({ instances = [], instanceId, all }: StopInput, context: Context): Promise<Instance[]> {
   const { allInstances, oneInstance } = await import("../rent/fleet.ts");
   const named = [...instances, ...(instanceId === undefined ? [] : [instanceId])];
-  if (all && named.length > 0) throw new UsageError("`--all` stops every instance, and some are named too", { hint: "give one or the other" });
+  if (all && named.length > 0) {
+    throw new UsageError("`--all` stops every instance, and some are named too", { hint: "give one or the other" });
+  }
   if (all) return (await allInstances(context)).filter(({ owner }) => owner !== "unknown");
   if (named.length === 0) return [await oneInstance(context)];
   const found = await Promise.all(named.map((selector) => oneInstance(context, selector, { includeStopped: true })));

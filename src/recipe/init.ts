@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { UsageError } from "../errors.ts";
+import { GpuError, UsageError } from "../errors.ts";
 import { readTextIfThere, writeWhole } from "../files.ts";
 import type { World } from "../world.ts";
 import { compilerOptions } from "./check.ts";
@@ -28,6 +28,7 @@ export async function initFolder(dir: string, world: Pick<World, "cwd">): Promis
     });
   }
   const { version, files: { "gpu.d.ts": gpu = "", ...others } } = await readTypes();
+  await refuseForeign(join(folder, "gpu.d.ts"));
   await writeWhole(join(folder, "gpu.d.ts"), gpu, 0o644);
   await writeFiles(join(folder, hidden), { ...others, "tsconfig.json": settings(), ".gitignore": "*\n" });
   const tsconfig = await writeConfig(join(folder, "tsconfig.json"));
@@ -37,6 +38,13 @@ export async function initFolder(dir: string, world: Pick<World, "cwd">): Promis
     written: ["gpu.d.ts", `${hidden}/`, ...(tsconfig === "written" ? ["tsconfig.json"] : [])],
     tsconfig,
   };
+}
+
+/** A file of that name that `gpu` did not make is somebody's work. */
+async function refuseForeign(path: string): Promise<void> {
+  const there = await readTextIfThere(path);
+  if (there === undefined || there.startsWith("// gpu ")) return;
+  throw new GpuError(`\`${path}\` is there and was not made by \`gpu recipe init\``, { hint: "move it away" });
 }
 
 /** The same options as the check has; `files` names Bun's types, since a `types` of a person's own would replace ours. */

@@ -42,6 +42,10 @@ export async function openRecipe(argument: string, world: Pick<World, "cwd">): P
     });
   }
   const path = await realpath(asked);
+  // Bun takes what follows for a query, in paths and in file URLs, quoted or not.
+  if (path.includes("?")) {
+    throw new UsageError(`\`${path}\` has a \`?\` in it, and cannot be imported`, { hint: "rename it" });
+  }
   const name = shortPath(asked, world.cwd);
   const exports = scanExports({ source, loader, path, cwd: world.cwd });
   if (source.trim() === "") {

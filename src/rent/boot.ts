@@ -8,7 +8,10 @@ import type { Launch, Owner } from "./rows.ts";
 export async function bootInstance(
   context: Context,
   launch: Launch,
-  { timeoutMs, isOurs }: { timeoutMs?: number; /** This run launched it, and gives it back when it is interrupted. */ isOurs: boolean },
+  { timeoutMs, isOurs }: {
+    timeoutMs?: number; /** This run launched it, and gives it back when it is interrupted. */
+    isOurs: boolean;
+  },
 ): Promise<Instance> {
   const { world, signal, run, progress } = context;
   const owner: Owner = launch.owner === "lease" || !run.isRecipe ? "lease" : "run";
@@ -37,7 +40,9 @@ export async function leaveBooting(context: Context, launch: Launch): Promise<In
 
 /** A launch as commands show it, with what its provider says of it now. */
 async function describe(context: Context, { token, provider, instanceId }: Launch): Promise<Instance> {
-  const seen = instanceId === null ? undefined : await (await context.provider(provider)).get(instanceId, context.signal);
+  const seen = instanceId === null
+    ? undefined
+    : await (await context.provider(provider)).get(instanceId, context.signal);
   const launch = (await context.journal()).launch(token);
   if (launch === undefined) throw new Error(`no launch ${token}`);
   return instanceOf({ launch, seen, now: context.world.clock.now() });

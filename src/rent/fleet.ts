@@ -1,5 +1,6 @@
 import type { Context } from "../command.ts";
 import { GpuError, messageOf } from "../errors.ts";
+import type { Provider } from "../provider/provider.ts";
 import type { Instance, ListOptions } from "./instances.ts";
 import type { Launch } from "./rows.ts";
 
@@ -7,18 +8,41 @@ import type { Launch } from "./rows.ts";
 export async function fleetOf(context: Context): Promise<ListOptions> {
   const { world, signal, note } = context;
   const journal = await context.journal();
-  const configured = await context.providers();
-  const elsewhere = journal.launches({ open: true }).map(({ provider }) => provider);
-  const names = new Set([...configured.map(({ name }) => name), ...elsewhere]);
-  const providers = await Promise.all([...names].map((name) => context.provider(name)));
   if (journal.problem) note(`warning: ${journal.problem.message}; ${journal.problem.hint}`);
-  return {
+  await tidyUp(context);
+  const onProblem = ({ provider, error }: { provider: string; error: unknown }) =>
+    note(`warning: ${provider} could not be asked: ${messageOf(error)}`);
+  const configured = (await context.providers()).map(({ name }) => name);
+  const elsewhere = journal.launches({ open: true }).map(({ provider }) => provider);
+  const providers: Provider[] = [];
+  for (const name of new Set([...configured, ...elsewhere])) {
+    try {
+      providers.push(await context.provider(name));
+    } catch (error) {
+      onProblem({ provider: name, error });
+    }
+  }
+  return { world, signal, providers, journal, onProblem };
+}
+
+/** Gives back what a dead run owned or what outlived its lease: every command that looks at instances begins so. */
+export async function tidyUp(context: Context): Promise<void> {
+  const { reconcile } = await import("./reconcile.ts");
+  const { isRunAlive } = await import("./run.ts");
+  const { world, signal, note, provider, progress } = context;
+  const journal = await context.journal();
+  const report = await reconcile({
     world,
-    signal,
-    providers,
     journal,
-    onProblem: ({ provider, error }) => note(`warning: ${provider} could not be asked: ${messageOf(error)}`),
-  };
+    signal,
+    provider,
+    onProgress: progress,
+    isRunAlive: (run) => isRunAlive(world, run),
+  });
+  for (const token of report.stopped) {
+    const { instanceId, endWhy } = journal.launch(token) ?? {};
+    note(`gave back ${instanceId ?? token}: ${endWhy ?? "nobody owned it"}`);
+  }
 }
 
 /** The instances there are. */
@@ -28,7 +52,11 @@ export async function allInstances(context: Context): Promise<Instance[]> {
 }
 
 /** The one instance that is meant: by id, the beginning of one, or name; without it the only one there is. */
-export async function oneInstance(context: Context, selector?: string, { includeStopped = false } = {}): Promise<Instance> {
+export async function oneInstance(
+  context: Context,
+  selector?: string,
+  { includeStopped = false } = {},
+): Promise<Instance> {
   const { resolveInstance } = await import("./resolve.ts");
   return await resolveInstance({ ...await fleetOf(context), selector, includeStopped });
 }

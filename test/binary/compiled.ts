@@ -1,5 +1,5 @@
 import { beforeAll, expect } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -33,6 +33,8 @@ export interface RunOptions {
 export class Home implements AsyncDisposable {
   readonly path = mkdtempSync(join(tmpdir(), "gpu-home-"));
 
+  readonly #bin = linkCommands(join(this.path, "bin"));
+
   /** A folder to work in that is not HOME. */
   readonly work = join(this.path, "work");
 
@@ -48,7 +50,7 @@ export class Home implements AsyncDisposable {
   start(argv: readonly string[], { cwd = this.work, env = {}, through = [] }: RunOptions = {}): Running {
     const child = Bun.spawn([...through, executable, ...argv], {
       cwd,
-      env: { HOME: this.path, PATH: pathWithoutNode(), ...env },
+      env: { HOME: this.path, PATH: this.#bin, ...env },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
@@ -137,24 +139,17 @@ export class Running {
   }
 }
 
-let withoutNode: string | undefined;
+/** All that is on the PATH of a `gpu` under test: nothing that could stand in for the executable's own runtime. */
+const commands = "sh bash env cat cp date echo grep head ls mkdir rm sed setpriv sleep tail touch tr true uname".split(
+  " ",
+);
 
-/** A folder of links to all commands of the system but those that could stand in for the executable's own runtime. */
-function pathWithoutNode(): string {
-  if (withoutNode) return withoutNode;
-  const folder = mkdtempSync(join(tmpdir(), "gpu-bin-"));
-  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  for (const source of ["/usr/bin", "/bin"]) {
-    for (const name of readdirSync(source)) {
-      if (/^(node|nodejs|npm|npx|bun|bunx|deno|corepack)$/.test(name)) continue;
-      try {
-        symlinkSync(join(source, name), join(folder, name));
-      } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-      }
-    }
+function linkCommands(folder: string): string {
+  mkdirSync(folder);
+  for (const name of commands) {
+    const source = ["/usr/bin", "/bin"].map((place) => join(place, name)).find((path) => existsSync(path));
+    if (source) symlinkSync(source, join(folder, name));
   }
-  withoutNode = folder;
   return folder;
 }
 

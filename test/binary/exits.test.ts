@@ -28,7 +28,7 @@ const recipes: Readonly<Record<string, { source?: string; code: number; says?: s
 };
 
 describe("a recipe that", () => {
-  test.each(Object.entries(recipes))("%s", async (_, { source, code, says }) => {
+  test.concurrent.each(Object.entries(recipes))("%s", async (_, { source, code, says }) => {
     await using home = new Home();
     if (source !== undefined) home.write("recipe.ts", source);
     const ended = await home.run(["run", "recipe.ts", "--yes"]);

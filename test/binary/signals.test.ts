@@ -38,7 +38,7 @@ const points: Readonly<Record<string, string>> = {
 
 for (const [point, body] of Object.entries(points)) {
   describe(point, () => {
-    test.each(signals)("%s", async (signal, code) => {
+    test.concurrent.each(signals)("%s", async (signal, code) => {
       await using home = new Home();
       const running = home.start(["run", home.write("wait.ts", recipe(body)), "--yes"]);
       await running.printed("here");
@@ -51,7 +51,7 @@ for (const [point, body] of Object.entries(points)) {
 }
 
 describe("while the machine boots", () => {
-  test.each(signals)("%s", async (signal, code) => {
+  test.concurrent.each(signals)("%s", async (signal, code) => {
     await using home = new Home();
     const source = recipe("    await using box = await gpu.start({ hours: 0.1 });\n    console.log(box.id);");
     const running = home.start(["run", home.write("boot.ts", source), "--yes"], {

@@ -17,10 +17,6 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
-  monotonic(): number {
-    return this.#now;
-  }
-
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     this.pauses.push(ms);
     return new Promise((resolve, reject) => {
@@ -59,7 +55,6 @@ export class FakeClock implements Clock {
 
 export const realClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
   monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {

@@ -50,7 +50,12 @@ export async function fakeWorld(): Promise<FakeWorld> {
   const cloud = new FakeProvider({
     clock,
     name: "cloud",
-    types: [{ type: "gpu_1x_a10", pricePerHour: 0.75, gpu: "A10" }, { type: "gpu_1x_h100", pricePerHour: 2.49, gpu: "H100", free: 0 }],
+    types: [{ type: "gpu_1x_a10", pricePerHour: 0.75, gpu: "A10" }, {
+      type: "gpu_1x_h100",
+      pricePerHour: 2.49,
+      gpu: "H100",
+      free: 0,
+    }],
     bootMs: 0,
     stopMs: 0,
     unlistedMs: 0,
@@ -60,7 +65,12 @@ export async function fakeWorld(): Promise<FakeWorld> {
   stack.use(machines);
   const ci = lazily(async () => {
     const dataFolder = join(root, "ci");
-    const agent = await startAgent({ world: { ...world, terminal: fakeTerminal() }, port: 0, token: ciKey, dataFolder });
+    const agent = await startAgent({
+      world: { ...world, terminal: fakeTerminal() },
+      port: 0,
+      token: ciKey,
+      dataFolder,
+    });
     return stack.use(agent);
   });
 
@@ -70,13 +80,19 @@ export async function fakeWorld(): Promise<FakeWorld> {
     arch: process.arch,
     cwd,
     home,
-    folders: { config: join(home, ".config/gpu"), state: join(home, ".local/state/gpu"), cache: join(home, ".cache/gpu") },
+    folders: {
+      config: join(home, ".config/gpu"),
+      state: join(home, ".local/state/gpu"),
+      cache: join(home, ".cache/gpu"),
+    },
     self: [process.execPath, join(import.meta.dir, "../../src/main.ts")],
     clock,
     random: countingBytes(),
     async fetch(url, init) {
       const target = new URL(url);
-      if (target.host !== "ci.example:8000") throw Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" });
+      if (target.host !== "ci.example:8000") {
+        throw Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" });
+      }
       const { port } = new URL((await ci()).address);
       return await fetch(new URL(target.pathname + target.search, `http://127.0.0.1:${port}`), init);
     },
@@ -101,11 +117,14 @@ export async function fakeWorld(): Promise<FakeWorld> {
     openTerminal: (options) => fakeTerminal(options),
     advance: (ms) => clock.advance(ms),
     hidePaths: (line) =>
-      line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace(/(127\.0\.0\.1:|"localPort": )([1-6]\d{4})\b/g, (found, before: string, port: string) => {
-        if (/^400\d\d$/.test(port)) return found;
-        if (!ports.has(port)) ports.set(port, 50_001 + ports.size);
-        return `${before}${ports.get(port)}`;
-      }),
+      line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace(
+        /(127\.0\.0\.1:|"localPort": )([1-6]\d{4})\b/g,
+        (found, before: string, port: string) => {
+          if (/^400\d\d$/.test(port)) return found;
+          if (!ports.has(port)) ports.set(port, 50_001 + ports.size);
+          return `${before}${ports.get(port)}`;
+        },
+      ),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -231,6 +231,14 @@ process.exit(await runMachine(process.argv[3], outside(process, { onClosedPipe()
   expect(readFileSync(join(world.folders.state, "local", id, "log"), "utf8")).toContain("the agent ended: exit 3");
 });
 
+test("a machine that cannot boot is stopped at once, and says why in its log", async () => {
+  const asked = request({ hostKey: { privateKey: "no key", publicKey: "no key" } });
+  const { id } = await provider.launch(asked);
+  await until(async () => (await provider.get(id))?.state === "stopped");
+  expect(readFileSync(join(world.folders.state, "local", id, "log"), "utf8")).toContain("cannot go on: Cannot parse");
+  await until(async () => (await findMarked({ world, token: asked.token })).length === 0);
+});
+
 test("a pretended GPU answers as nvidia-smi does", async () => {
   const { id } = await provider.launch(request({ fakeGpu: "h100" }));
   const { stdout } = await ssh(

@@ -119,6 +119,7 @@ export const realWorld: Pick<World, "clock" | "dial" | "platform" | "random"> = 
   random: (byteCount) => randomBytes(byteCount),
   platform: process.platform,
   clock: {
+    monotonic: () => performance.now(),
     now: () => Date.now(),
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {

@@ -136,6 +136,8 @@ test("`gpu run` says when the types beside a recipe are of another version", asy
 test("`recipe init` needs a folder", async () => {
   mkdirSync(join(bench.folder, "there"));
   expect((await bench.run(["recipe", "init", "there"])).exitCode).toBe(0);
+  bench.write({ "there/gpu.d.ts": "export {};" });
+  expect((await bench.run(["recipe", "init", "there"])).stderr).toContain("was not made by `gpu recipe init`");
   rmSync(join(bench.folder, "there"), { recursive: true });
   expect(await bench.run(["recipe", "init", "there"])).toMatchObject({
     exitCode: 2,

@@ -82,6 +82,13 @@ describe("a recipe", () => {
     expect(bench.events).toEqual(["start i-1", "stop i-1"]);
   });
 
+  test("may be in a folder with any name", async () => {
+    bench.write({ "a #1 50%20 b/r s.ts": `export default () => { throw new Error("here"); };` });
+    expect((await bench.run(["run", "--no-check", "a #1 50%20 b/r s.ts"])).stderr).toContain(
+      "error: here\n    at a #1 50%20 b/r s.ts:1:",
+    );
+  });
+
   test("imports helpers, which see the same run; a node_modules/gpu and a tsconfig.json beside it are not looked at", async () => {
     bench.write({
       "node_modules/gpu/package.json": `{"name":"gpu","main":"index.js"}`,
@@ -123,7 +130,7 @@ describe("money", () => {
 
 describe("a bad recipe", () => {
   test("that is not there, is a folder, a URL, something else", async () => {
-    bench.write({ "folder/x.ts": "", "notes.txt": "hello" });
+    bench.write({ "folder/x.ts": "", "notes.txt": "hello", "what?.ts": "export default 1" });
     const said = async (argument: string) => {
       const { exitCode, stderr } = await bench.run(["run", argument]);
       return `${exitCode} ${stderr.split("\n")[0]}`;
@@ -132,6 +139,7 @@ describe("a bad recipe", () => {
     expect(await said("folder")).toBe("2 error: `folder` is a folder");
     expect(await said("https://example.com/r.ts")).toStartWith("2 error: `https://example.com/r.ts` is a URL");
     expect(await said("notes.txt")).toBe("2 error: `notes.txt` is not TypeScript or JavaScript");
+    expect(await said("what?.ts")).toEndWith("what?.ts` has a `?` in it, and cannot be imported");
     expect(await said("folder/x.ts")).toBe("1 error: `folder/x.ts` is empty");
   });
 

@@ -24,7 +24,8 @@ export default defineCommand({
     forward: z.array(z.string()).optional().meta({
       short: "L",
       placeholder: "local:remote",
-      description: "what to forward; the configuration's `tunnel.forwards` when left out, else 8000, 5678 and 8080:agent",
+      description:
+        "what to forward; the configuration's `tunnel.forwards` when left out, else 8000, 5678 and 8080:agent",
     }),
     name: z.string().min(1).max(100).optional().describe("name to stop it by; the instance's id when left out"),
   }),
@@ -36,7 +37,8 @@ export default defineCommand({
     const { parseForward } = await import("../../ssh/forward.ts");
     const { startTunnel } = await import("../../background/client.ts");
     const { toTunnel } = await import("../../background/tunnel.ts");
-    const forwards = (forward ?? (await context.config()).tunnel.forwards ?? ["8000:8000", "5678:5678", "8080:agent"]).map(parseForward);
+    const forwards = (forward ?? (await context.config()).tunnel.forwards ?? ["8000:8000", "5678:5678", "8080:agent"])
+      .map(parseForward);
     const launch = await oneLaunch(context, instance);
     const { facts } = await context.provider(launch.provider);
     const { world } = context;

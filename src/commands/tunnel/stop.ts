@@ -10,7 +10,11 @@ export default defineCommand({
   effect: "write",
   examples: [{ command: "gpu tunnel stop", says: "all tunnels" }],
   input: z.object({
-    name: z.string().optional().meta({ positional: true, complete: "tunnel", description: "name of the tunnel, or id of its instance" }),
+    name: z.string().optional().meta({
+      positional: true,
+      complete: "tunnel",
+      description: "name of the tunnel, or id of its instance",
+    }),
   }),
   output: z.array(Tunnel),
   async run({ name }, { world }) {
@@ -22,5 +26,6 @@ export default defineCommand({
     if (stopped.length > 0) return stopped.map(toTunnel);
     throw new NotFoundError(`there is no tunnel \`${name}\``, { hint: "`gpu tunnel status` lists them" });
   },
-  view: (stopped) => stopped.length === 0 ? { stderr: "no tunnel was open" } : stopped.map(({ name }) => `${name} is closed`),
+  view: (stopped) =>
+    stopped.length === 0 ? { stderr: "no tunnel was open" } : stopped.map(({ name }) => `${name} is closed`),
 });

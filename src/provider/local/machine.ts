@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
-import { messageOf } from "../../errors.ts";
+import { exitCodes, messageOf } from "../../errors.ts";
 import { tryLock } from "../../lock.ts";
 import type { World } from "../../world.ts";
 import { machineEnvironment, shellOf } from "./environment.ts";
@@ -17,17 +17,21 @@ const agentTimeoutMs = 10_000;
 /** Is a machine, until its lease is over or its folder gone. Its process runs in that folder. */
 export async function runMachine(folder: string, world: World): Promise<number> {
   const machine = await readMachine(folder);
-  if (machine === undefined) return 1;
+  if (machine === undefined) return exitCodes.failed;
   using lock = tryLock(lockPath(folder));
-  if (lock === undefined) return 0; // A second process for the same machine.
-  await using _server = await boot({ folder, machine, world }).catch((error) => {
-    say(world, `cannot boot: ${messageOf(error)}`);
-    return undefined;
-  });
-  await leaseEnd({ folder, machine, world });
+  if (lock === undefined) return exitCodes.done; // A second process for the same machine.
+  try {
+    await using _server = await boot({ folder, machine, world });
+    await leaseEnd({ folder, machine, world });
+  } catch (error) {
+    // The folder stays, with this in its log: the machine is `stopped`, and whoever waits for it learns that at once.
+    say(world, `cannot go on: ${messageOf(error)}`);
+    await endMarked({ world, token: machine.token, pid: undefined });
+    return exitCodes.failed;
+  }
   await endMarked({ world, token: machine.token, pid: undefined });
   await removeFolder(folder);
-  return 0;
+  return exitCodes.done;
 }
 
 interface Running {

@@ -17,7 +17,11 @@ export default defineStream({
     { command: "gpu ci submit test -- --filter fast", says: "with arguments for the test command" },
   ],
   input: z.object({
-    args: z.array(z.string()).optional().meta({ rest: true, placeholder: "argument", description: "arguments for the test command" }),
+    args: z.array(z.string()).optional().meta({
+      rest: true,
+      placeholder: "argument",
+      description: "arguments for the test command",
+    }),
     dir: z.string().default(".").meta({ complete: "folder", placeholder: "folder", description: "project to test" }),
     async: z.boolean().default(false).describe("print the job's id and return at once"),
     ignore: z.boolean().default(true).describe("leave out what `.gitignore` and `.gpuignore` name"),
@@ -59,10 +63,13 @@ async function packHere(dir: string, ignore: boolean, context: Context): Promise
   const pack = await packProject(resolve(world.cwd, dir), {
     ignore,
     signal,
-    onProgress: ({ files, bytes }) => progress(`sending ${files} of ${pack.plan.files.length} files, ${megabytes(bytes)}`),
+    onProgress: ({ files, bytes }) =>
+      progress(`sending ${files} of ${pack.plan.files.length} files, ${megabytes(bytes)}`),
   });
   const { leftOut, skipped, warnings } = pack.plan;
-  if (leftOut.files > 0) note(`left out as ignored: ${leftOut.files} files, ${megabytes(leftOut.bytes)} (\`--no-ignore\` sends them)`);
+  if (leftOut.files > 0) {
+    note(`left out as ignored: ${leftOut.files} files, ${megabytes(leftOut.bytes)} (\`--no-ignore\` sends them)`);
+  }
   for (const { name, why } of skipped) note(`left out: ${JSON.stringify(name)}: ${why}`);
   for (const warning of warnings) note(`warning: ${warning}`);
   return pack;
