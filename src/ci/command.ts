@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Context, View } from "../command.ts";
 import { activeProfile } from "../config.ts";
 import { exitCodes, InterruptedError } from "../errors.ts";
+import { safeText } from "../terminal/safe.ts";
 import type { CiClient } from "./client.ts";
 import type { CiEvent } from "./job.ts";
 
@@ -56,7 +57,8 @@ export function viewEvent(event: CiEventOutput): View {
   if (event.type === "job_id") {
     return { stderr: `Job ID: ${event.jobId}\nIf this is cut off, \`gpu ci wait ${event.jobId}\` goes on.\n` };
   }
-  if (event.type === "log") return event.data.replace(/\n$/, "");
+  // A very long line comes in pieces, and the last line may have no end: what is printed is what was said.
+  if (event.type === "log") return new TextEncoder().encode(safeText(event.data));
   return event.reason === undefined ? undefined : { stderr: event.reason };
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { reasonOf } from "../files.ts";
-import { quote } from "../ssh/quote.ts";
+import { quote } from "../quote.ts";
 
 /** What a job runs: shell lines, in the project's folder. */
 export interface ProjectPlan {

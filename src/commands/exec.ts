@@ -37,7 +37,7 @@ export default defineCommand({
   async run({ instance, command }, context) {
     const { oneLaunch } = await import("../rent/fleet.ts");
     const { connectInstance } = await import("../rent/connect.ts");
-    const { commandLine } = await import("../ssh/quote.ts");
+    const { commandLine } = await import("../quote.ts");
     const launch = await oneLaunch(context, instance);
     await using session = await connectInstance(context.world, launch, context.signal);
     const startedAt = context.world.clock.now();

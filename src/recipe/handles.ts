@@ -50,7 +50,12 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
   const { id, name, execute } = parts;
   let isKept = false;
   let stopping: Promise<void> | undefined;
-  const stop = () => stopping ??= parts.stop();
+  // Once, but a stop that failed is tried again at the end of the run.
+  const stop = () =>
+    stopping ??= parts.stop().catch((error) => {
+      stopping = undefined;
+      throw error;
+    });
   const signal = () => findRun()?.context.signal;
 
   return {
@@ -76,12 +81,7 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
         isKept = true;
       }),
     stop: () => trackCall("box.stop", stop),
-    // A stop that failed is tried again at the end of the run.
-    [Symbol.asyncDispose]: () =>
-      isKept ? Promise.resolve() : stop().catch((error) => {
-        stopping = undefined;
-        throw error;
-      }),
+    [Symbol.asyncDispose]: () => isKept ? Promise.resolve() : stop(),
   };
 }
 

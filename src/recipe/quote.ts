@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { quoteWord } from "../quote.ts";
 
 /** What may stand in `${…}` of a shell template: a list becomes several words. */
 export type ShellValue = string | number | boolean | readonly (string | number | boolean)[];
@@ -37,12 +38,6 @@ function quoteOne(value: unknown): string {
     });
   }
   return quoteWord(value);
-}
-
-/** One word for a POSIX shell. */
-export function quoteWord(word: string): string {
-  if (word.includes("\0")) throw new UsageError("text with a NUL character cannot stand in a shell command");
-  return /^[\w./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Whether the end of `text`, the beginning of a shell command, is within quotes: a value there would end them. */

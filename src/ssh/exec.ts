@@ -7,7 +7,7 @@ import { addressText, SshError } from "./failure.ts";
 import { sendSignal, sendWindowSize } from "./internals.ts";
 import { createMark, killMarked, marking } from "./mark.ts";
 import { drain, feed, type Sinks } from "./pipes.ts";
-import { quoteWord } from "./quote.ts";
+import { quoteWord } from "../quote.ts";
 
 export interface TerminalSize {
   readonly columns: number;

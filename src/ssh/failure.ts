@@ -1,6 +1,6 @@
 import { GpuError, type GpuErrorOptions, messageOf, systemCode } from "../errors.ts";
 import type { SshAddress } from "../provider/provider.ts";
-import { quoteWord } from "./quote.ts";
+import { quoteWord } from "../quote.ts";
 
 /** Why there is no session. `unreachable`, `refused`, `timeout` and `closed` may pass by themselves while a machine boots. */
 export type SshFailure =

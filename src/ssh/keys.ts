@@ -20,19 +20,6 @@ export function generateKeyPair(comment: string): KeyPair {
   };
 }
 
-/** `SHA256:…` of a one-line public key, as `ssh-keygen -l` prints it. */
-export function fingerprint(publicKey: string): string {
-  const digest = createHash("sha256").update(publicKeyBlob(publicKey)).digest("base64");
-  return `SHA256:${digest.replaceAll("=", "")}`;
-}
-
-/** The bytes of a one-line public key, which are what an SSH client sends. */
-export function publicKeyBlob(publicKey: string): Uint8Array {
-  const match = /(?:^|\s)(?:ssh-|ecdsa-|sk-)\S+\s+([A-Za-z0-9+/]+={0,2})(?:\s|$)/.exec(publicKey);
-  if (match?.[1] === undefined) throw new Error("not a public key in OpenSSH's one-line form");
-  return Buffer.from(match[1], "base64");
-}
-
 /** The format of OpenSSH's PROTOCOL.key, without a passphrase. */
 function openSshPrivateKey(key: { publicBlob: Buffer; point: Buffer; seed: Buffer; comment: string }): Buffer {
   const check = uint32(createHash("sha256").update(key.seed).digest().readUInt32BE());

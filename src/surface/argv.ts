@@ -60,10 +60,16 @@ type Issue = z.core.$ZodIssue;
 
 /** What is wrong with a value, as the end of a sentence. */
 function complaint(issue: Issue): string {
-  if (issue.code === "too_small" && issue.origin === "number") return `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
-  if (issue.code === "too_big" && issue.origin === "number") return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+  if (issue.code === "too_small" && issue.origin === "number") {
+    return `must be ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+  }
+  if (issue.code === "too_big" && issue.origin === "number") {
+    return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+  }
   if (issue.code === "invalid_type" && issue.expected === "int") return "must be a whole number";
-  if (issue.code === "invalid_value") return `must be one of ${issue.values.map((value) => `\`${String(value)}\``).join(", ")}`;
+  if (issue.code === "invalid_value") {
+    return `must be one of ${issue.values.map((value) => `\`${String(value)}\``).join(", ")}`;
+  }
   return `is not valid: ${issue.message}`;
 }
 

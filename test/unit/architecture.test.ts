@@ -19,7 +19,18 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   recipe: ["surface", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
   commands: ["surface", "recipe", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
 };
-const everyone = ["world.ts", "errors.ts", "env.ts", "files.ts", "config.ts", "command.ts", "lock.ts", "duration.ts"];
+const everyone = [
+  "world.ts",
+  "errors.ts",
+  "env.ts",
+  "files.ts",
+  "config.ts",
+  "command.ts",
+  "lock.ts",
+  "duration.ts",
+  "quote.ts",
+  "../package.json",
+];
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(source, file), "utf8");

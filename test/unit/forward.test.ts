@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { UsageError } from "../../src/errors.ts";
 import { parseForward, resolveForward } from "../../src/ssh/forward.ts";
-import { quote } from "../../src/ssh/quote.ts";
+import { quote } from "../../src/quote.ts";
 
 const services = { ci: { host: "ci", port: 8000 }, agent: { host: "127.0.0.1", port: 8080 } };
 

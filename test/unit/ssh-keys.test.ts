@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fingerprint, generateKeyPair, publicKeyBlob } from "../../src/ssh/keys.ts";
+import { fingerprint, parsePublicKey } from "../../src/ssh/hostkeys.ts";
+import { generateKeyPair } from "../../src/ssh/keys.ts";
 
 function sshKeygen(args: readonly string[], privateKey: string): string {
   const folder = mkdtempSync(join(tmpdir(), "gpu-keys-"));
@@ -25,7 +26,9 @@ test("OpenSSH reads the private key and finds the public one in it", () => {
 
 test("the fingerprint is the one that ssh-keygen prints", () => {
   const pair = generateKeyPair("me@here");
-  expect(sshKeygen(["-l", "-f"], pair.privateKey)).toContain(`256 ${fingerprint(pair.publicKey)} me@here`);
+  expect(sshKeygen(["-l", "-f"], pair.privateKey)).toContain(
+    `256 ${fingerprint(parsePublicKey(pair.publicKey).blob)} me@here`,
+  );
 });
 
 test("a comment cannot add a second line", () => {
@@ -34,6 +37,6 @@ test("a comment cannot add a second line", () => {
 });
 
 test("what is no public key is refused", () => {
-  expect(() => publicKeyBlob("hello")).toThrow("one-line form");
-  expect(() => publicKeyBlob("")).toThrow("one-line form");
+  expect(() => parsePublicKey("hello")).toThrow("one-line form");
+  expect(() => parsePublicKey("")).toThrow("one-line form");
 });

@@ -1,7 +1,10 @@
+import { UsageError } from "./errors.ts";
+
 /** One word that a POSIX shell reads back as exactly this text. */
 export function quoteWord(word: string): string {
-  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
-  return `'${word.replaceAll("'", `'\\''`)}'`;
+  if (word.includes("\0")) throw new UsageError("text with a NUL character cannot stand in a shell command");
+  // `=` is quoted too: a first word with one would be an assignment.
+  return /^[\w@%+:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** A command line that a POSIX shell splits back into exactly these words. */
