@@ -5,8 +5,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import process from "node:process";
 import type { Command } from "../src/command.ts";
+import { readmeText } from "./readme.ts";
 import { denoPath, root } from "./toolchain.ts";
 
+const readmePath = join(root, "README.md");
 const commandsFolder = join(root, "src/commands");
 const indexPath = join(root, "src/commands.ts");
 const typesScript = join(root, "scripts/types.ts");
@@ -19,19 +21,30 @@ interface Source {
 
 const mode = process.argv[2] ?? "write";
 if (mode === "print") {
-  process.stdout.write(await commandIndex());
+  for (const { text } of await generated()) process.stdout.write(text);
 } else if (mode === "write") {
-  const changed = writeIfChanged(indexPath, await commandIndex());
-  const types = runTypes("--write-api");
-  console.log(changed ? "wrote src/commands.ts" : "src/commands.ts is up to date");
-  process.exitCode = types;
+  for (const { path, text } of await generated()) {
+    console.log(`${relative(root, path)} ${writeIfChanged(path, text) ? "is written anew" : "is up to date"}`);
+  }
+  process.exitCode = runTypes("--write-api");
 } else if (mode === "--check" || mode === "check") {
-  const isCurrent = existsSync(indexPath) && readFileSync(indexPath, "utf8") === await commandIndex();
-  if (!isCurrent) console.error(`src/commands.ts is not what the files in src/commands say; run \`${mend}\``);
-  process.exitCode = isCurrent ? runTypes("--check") : 1;
+  const stale = (await generated()).filter(({ path, text }) =>
+    !existsSync(path) || readFileSync(path, "utf8") !== text
+  );
+  for (const { path } of stale) {
+    console.error(`${relative(root, path)} is not what it is made from says; run \`${mend}\``);
+  }
+  process.exitCode = stale.length === 0 ? runTypes("--check") : 1;
 } else {
   console.error(`unknown mode \`${mode}\`; use print, write or --check`);
   process.exitCode = 2;
+}
+
+/** Every file that is computed from others, as it should be. */
+async function generated(): Promise<{ path: string; text: string }[]> {
+  const index = { path: indexPath, text: await commandIndex() };
+  const { commands } = await import("../src/commands.ts");
+  return [index, { path: readmePath, text: formatted(readmeText(commands), "md") }];
 }
 
 /** The text of src/commands.ts. */
@@ -39,7 +52,7 @@ async function commandIndex(): Promise<string> {
   // A definition may import the index (completion, help): there has to be one before the first of them is loaded.
   if (!existsSync(indexPath)) writeFileSync(indexPath, indexText([]));
   const sources = await Promise.all(commandFiles().map(loadSource));
-  return formatted(indexText(sources.toSorted((a, b) => a.command.name < b.command.name ? -1 : 1)));
+  return formatted(indexText(sources.toSorted((a, b) => a.command.name < b.command.name ? -1 : 1)), "ts");
 }
 
 function commandFiles(): string[] {
@@ -76,13 +89,13 @@ import type { CommandEntry } from "./command.ts";
 export const commands: readonly CommandEntry[] = [\n${entries.join("")}];\n`;
 }
 
-function formatted(text: string): string {
-  const { status, stdout, stderr } = spawnSync(denoPath(), ["fmt", "--ext", "ts", "-"], {
+function formatted(text: string, kind: "ts" | "md"): string {
+  const { status, stdout, stderr } = spawnSync(denoPath(), ["fmt", "--ext", kind, "-"], {
     cwd: root,
     input: text,
     encoding: "utf8",
   });
-  if (status !== 0) throw new Error(`formatting ${relative(root, indexPath)} failed: ${stderr}`);
+  if (status !== 0) throw new Error(`formatting a generated file failed: ${stderr}`);
   return stdout;
 }
 

@@ -172,7 +172,14 @@ async function answerTab(words: readonly string[], options: AppOptions): Promise
 }
 
 /** Errors are printed here and nowhere else. */
-async function showError(error: unknown, globals: Globals, { world, signal }: AppOptions): Promise<number> {
+async function showError(error: unknown, globals: Globals, options: AppOptions): Promise<number> {
+  const { world, signal } = options;
+  if (error instanceof SuppressedError) {
+    // What failed first is what matters; that cleaning up failed as well is said after it.
+    const exitCode = await showError(error.suppressed, globals, options);
+    await showError(error.error, globals, options);
+    return exitCode;
+  }
   if (error instanceof ClosedPipe) return exitCodes.done;
   const isInterrupted = signal.aborted && signal.reason instanceof InterruptedError;
   const shown = isInterrupted && !(error instanceof InterruptedError) ? signal.reason : error;

@@ -81,7 +81,8 @@ export function openContext(
     around: (write) => progress.around(write),
     untilInterrupted: (work) => untilInterrupted(work, { world, signal }),
     async [Symbol.asyncDispose]() {
-      const run = await openedRun.made;
+      // A run that could not be begun owns nothing, and its error is the command's own.
+      const run = await openedRun.made?.catch(() => undefined);
       if (run) await endRun(run, await journal.get(), { context, exitCode: this.exitCode });
       progress[Symbol.dispose]();
       (await journal.made)?.[Symbol.dispose]();

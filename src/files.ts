@@ -42,6 +42,7 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   ENOSPC: "the disk is full",
+  SQLITE_FULL: "the disk is full",
   EDQUOT: "the disk quota is used up",
   EROFS: "the disk is read-only",
   EISDIR: "it is a folder",

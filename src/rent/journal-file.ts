@@ -1,7 +1,8 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { GpuError, messageOf, systemCode } from "../errors.ts";
+import { GpuError, systemCode } from "../errors.ts";
+import { reasonOf } from "../files.ts";
 
 /** How long a writer waits for another process to finish its commit. */
 const busyTimeoutMs = 10_000;
@@ -12,7 +13,7 @@ export function openJournalFile(path: string): Database {
   const database = new Database(path, { readwrite: true, create: false, strict: true });
   try {
     database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
-    database.run("PRAGMA journal_mode = WAL");
+    untilFree(() => database.run("PRAGMA journal_mode = WAL"));
     database.run("PRAGMA synchronous = FULL");
     // macOS: its fsync leaves data in the drive's cache.
     database.run("PRAGMA fullfsync = ON");
@@ -24,6 +25,18 @@ export function openJournalFile(path: string): Database {
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/** Turning WAL on does not wait for other processes that do the same, whatever the busy timeout: so it is tried again. */
+function untilFree(change: () => void): void {
+  for (let waitedMs = 0;; waitedMs += 5) {
+    try {
+      return change();
+    } catch (error) {
+      if (!systemCode(error)?.startsWith("SQLITE_BUSY") || waitedMs >= busyTimeoutMs) throw error;
+      Bun.sleepSync(5);
+    }
   }
 }
 
@@ -43,7 +56,7 @@ export class NewerJournal extends Error {
 export function journalError(path: string, error: unknown): GpuError {
   if (error instanceof GpuError) return error;
   const code = systemCode(error);
-  const reason = code === "SQLITE_FULL" ? "the disk is full" : messageOf(error);
+  const reason = reasonOf(error);
   const damaged = code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT") === true;
   return new GpuError(`the journal of what is rented, \`${path}\`, cannot be used: ${reason}`, {
     hint: error instanceof NewerJournal

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { GpuError } from "../errors.ts";
-import { makePrivateFolder } from "../files.ts";
-import { isLocked, tryLock } from "../lock.ts";
+import { makePrivateFolder, reasonOf } from "../files.ts";
+import { isLocked, type Lock, tryLock } from "../lock.ts";
 import type { World } from "../world.ts";
 import type { Journal } from "./journal.ts";
 
@@ -19,10 +19,11 @@ export async function openRun(
   journal: Journal,
   { recipe }: { recipe: string | undefined },
 ): Promise<OpenRun> {
+  if (journal.problem) throw journal.problem;
   const id = Buffer.from(world.random(6)).toString("hex");
   const path = lockPath(world, id);
   await makePrivateFolder(join(world.folders.state, "runs"));
-  const lock = tryLock(path);
+  const lock = takeLock(path);
   if (lock === undefined) throw new GpuError(`somebody else holds the lock of the new run \`${id}\``);
   const release = () => {
     lock[Symbol.dispose]();
@@ -47,6 +48,17 @@ export async function openRun(
       }
     },
   };
+}
+
+function takeLock(path: string): Lock | undefined {
+  try {
+    return tryLock(path);
+  } catch (error) {
+    throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, {
+      hint: "nothing is rented without it",
+      cause: error,
+    });
+  }
 }
 
 /** Whether the process that began this run still lives. */
