@@ -2,8 +2,7 @@ import { commands } from "./commands.ts";
 import type { Command, CommandEntry, Globals, View } from "./command.ts";
 import { type OpenContext, openContext } from "./context.ts";
 import { confirmPlan } from "./confirm.ts";
-import { exitCodes, GpuError, InterruptedError, messageOf } from "./errors.ts";
-import { ClosedPipe } from "./outside.ts";
+import { ClosedPipe, exitCodes, GpuError, InterruptedError, messageOf } from "./errors.ts";
 import { type ProviderRegistry, providerRegistry } from "./provider/registry.ts";
 import { findCommand, type Found } from "./surface/find.ts";
 import { defaultGlobals } from "./surface/globals.ts";
@@ -150,7 +149,7 @@ async function showGroup(found: Extract<Found<CommandEntry>, { kind: "group" }>,
     await world.terminal.stdout.write(`gpu ${version}\n`);
     return exitCodes.done;
   }
-  const { groupHelp } = await import("./surface/help.ts");
+  const { groupHelp } = await import("./surface/overview.ts");
   await world.terminal.stdout.write(`${groupHelp(entries, found.path)}\n`);
   return exitCodes.done;
 }

@@ -1,5 +1,5 @@
 import type { Attached, Command, CommandEntry, Context, Globals, Run } from "./command.ts";
-import { activeProfile, type Config, defaultProvider, loadConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import { messageOf } from "./errors.ts";
 import { loadProvider, type ProviderRegistry } from "./provider/registry.ts";
 import type { Journal } from "./rent/journal.ts";
@@ -42,7 +42,7 @@ export function openContext(
     clock: world.clock,
     isShown: stderr.isTTY && !globals.quiet && !globals.json,
   });
-  const config = new Once(() => loadConfig(world));
+  const config = new Once(async () => (await import("./config.ts")).loadConfig(world));
   const journal = new Once(async () => (await import("./rent/journal.ts")).openJournal(world));
   const providerByName = onceEach((name) => loadProvider(registry, name, world));
   const openedRun = new Once(async () => {
@@ -50,7 +50,11 @@ export function openContext(
     return openRun(world, await journal.get(), { recipe });
   });
   const run: Run = { id: async () => (await openedRun.get()).id, isRecipe: false, recipe };
-  const nameInForce = (configured: Config) => globals.provider ?? defaultProvider(configured, world, globals.profile);
+  const nameInForce = async (configured: Config) => {
+    if (globals.provider !== undefined) return globals.provider;
+    const { defaultProvider } = await import("./config.ts");
+    return defaultProvider(configured, world, globals.profile);
+  };
   const attached: Attached | undefined = globals.json ? undefined : world.terminal;
 
   const context: Context = {
@@ -61,11 +65,10 @@ export function openContext(
     run,
     config: config.get,
     journal: journal.get,
-    provider: async (name) => await providerByName(name ?? nameInForce(await config.get())),
+    provider: async (name) => await providerByName(name ?? await nameInForce(await config.get())),
     providers: async () => {
       const configured = await config.get();
-      activeProfile(configured, globals.profile);
-      const names = new Set(["local", ...Object.keys(configured.providers), nameInForce(configured)]);
+      const names = new Set(["local", ...Object.keys(configured.providers), await nameInForce(configured)]);
       return await Promise.all([...names].map(providerByName));
     },
     progress: (text) => progress.show(text),

@@ -94,6 +94,11 @@ export class InterruptedError extends GpuError {
   }
 }
 
+/** Thrown by a write to a pipe whose reader went away (`gpu … | head`): a normal end. */
+export class ClosedPipe extends Error {
+  override name = "ClosedPipe";
+}
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -3,7 +3,6 @@ import { basename } from "node:path";
 import process from "node:process";
 import packageJson from "../package.json" with { type: "json" };
 import { type EndSignal, exitCodes, InterruptedError } from "./errors.ts";
-import { outside } from "./outside.ts";
 import type { World } from "./world.ts";
 
 void main();
@@ -16,6 +15,7 @@ async function main(): Promise<void> {
     process.stdout.write(`gpu ${packageJson.version}\n`);
     process.exit(exitCodes.done);
   }
+  const { outside } = await import("./outside.ts");
   const ending = new AbortController();
   let isPipeClosed = false;
   const world = outside(process, {

@@ -3,12 +3,8 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { ClosedPipe } from "./errors.ts";
 import type { Clock, Folders, Input, Sink, SpawnOptions, World } from "./world.ts";
-
-/** Thrown by a write to a pipe whose reader went away (`gpu … | head`): a normal end. */
-export class ClosedPipe extends Error {
-  override name = "ClosedPipe";
-}
 
 interface OutsideOptions {
   /** Called when the reader of stdout or stderr has gone. */

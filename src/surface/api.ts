@@ -3,7 +3,8 @@ import type { Command, CommandEntry, Context, Plan } from "../command.ts";
 import { GpuError, InterruptedError, LoginError, UsageError } from "../errors.ts";
 import { type CallRecord, stackHere } from "./call.ts";
 import { type CallOptions, childContext, withinTime } from "./child.ts";
-import { type Param, readParams } from "./params.ts";
+import type { Param } from "./param.ts";
+import { readParams } from "./params.ts";
 
 /** What the typed functions need of the run they are called in. */
 export interface ApiScope {

@@ -2,8 +2,9 @@ import { Command as Commander, CommanderError, Option } from "commander";
 import type { z } from "zod";
 import type { Command, Globals } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { globalInput, globalParams } from "./globals.ts";
-import { type Param, readParams } from "./params.ts";
+import { globalParams, toGlobals } from "./globals.ts";
+import type { Param } from "./param.ts";
+import { readParams } from "./params.ts";
 import { didYouMean } from "./suggest.ts";
 
 export type Arguments =
@@ -15,7 +16,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads `argv`, which follows the command's own words, as flags and positionals of `command` and the global flags. */
 export function parseArguments(command: Command, argv: readonly string[], env: Environment): Arguments {
   const own = readParams(command.input);
-  const shared = globalParams().filter(({ key }) => !own.some((param) => param.key === key));
+  const shared = globalParams.filter(({ key }) => !own.some((param) => param.key === key));
   const params = [...own, ...shared];
   const { before, behind } = splitAtDashes(own, argv);
   const parsed = parseWithCommander(command, params, before);
@@ -31,7 +32,7 @@ export function parseArguments(command: Command, argv: readonly string[], env: E
   return {
     kind: "run",
     input: validate(command.input, own, raw),
-    globals: { provider: undefined, profile: undefined, ...validate(globalInput, params, pick(raw, shared)) },
+    globals: toGlobals(pick(raw, shared)),
   };
 }
 

@@ -1,7 +1,8 @@
 import type { CommandEntry } from "../command.ts";
 import { findCommand, wordsBelow } from "./find.ts";
 import { globalParams } from "./globals.ts";
-import { type Param, readParams } from "./params.ts";
+import type { Param } from "./param.ts";
+import { readParams } from "./params.ts";
 
 export const shells = ["bash", "zsh", "fish", "powershell"] as const;
 export type Shell = (typeof shells)[number];
@@ -63,11 +64,9 @@ async function candidatesFor(
       const name = [...found.path, word].join(" ");
       return { value: word, says: entries.find((entry) => entry.name === name)?.summary ?? `gpu ${name} …` };
     });
-    return { candidates: typed.startsWith("-") ? flagsOf(globalParams()) : words, directive: directives.nothing };
+    return { candidates: typed.startsWith("-") ? flagsOf(globalParams) : words, directive: directives.nothing };
   }
-  const params = [...readParams((await found.entry.load()).input), ...globalParams()].filter(({ isHidden }) =>
-    !isHidden
-  );
+  const params = [...readParams((await found.entry.load()).input), ...globalParams].filter(({ isHidden }) => !isHidden);
   const awaited = valueAwaited(params, found.rest.at(-1));
   if (awaited) return await valuesOf(awaited, lookUp);
   if (typed.startsWith("-")) return { candidates: flagsOf(params), directive: directives.nothing };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Param, ParamType } from "./param.ts";
 
 /** What a parameter says of itself beside its type, through `.meta({...})`. */
 declare module "zod" {
@@ -22,28 +23,6 @@ declare module "zod" {
     /** Not in help: an old name, or for programs only. */
     hidden?: boolean;
   }
-}
-
-export type ParamType = "string" | "number" | "boolean" | "strings" | "numbers";
-
-/** One parameter of a command, as help, argv and completion see it. */
-export interface Param {
-  /** Name of the field in the input. */
-  readonly key: string;
-  /** `--long-name`, without the dashes. */
-  readonly flag: string;
-  readonly short: string | undefined;
-  readonly aliases: readonly string[];
-  readonly type: ParamType;
-  readonly choices: readonly string[];
-  readonly place: "flag" | "positional" | "rest" | "passThrough";
-  readonly isRequired: boolean;
-  readonly isHidden: boolean;
-  readonly default: unknown;
-  readonly description: string;
-  readonly env: string | undefined;
-  readonly complete: string | undefined;
-  readonly placeholder: string;
 }
 
 const Property = z.object({
