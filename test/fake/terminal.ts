@@ -60,5 +60,5 @@ export function fakeTerminal({ isTTY = false, typed = "" }: FakeTerminalOptions 
 /** What stays to be read: living lines are gone, colours are not seen. */
 function settle(text: string): string {
   // deno-lint-ignore no-control-regex
-  return text.replace(/[^\n]*\r\x1b\[2K/g, "").replace(/\x1b\[[0-9;]*m/g, "");
+  return text.replaceAll("\r\n", "\n").replace(/[^\n]*\r\x1b\[2K/g, "").replace(/\x1b\[[0-9;]*m/g, "");
 }
