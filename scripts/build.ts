@@ -40,6 +40,16 @@ export const autoload = {
   autoloadTsconfig: true,
 } as const;
 
+const platforms = [
+  { target: "bun-linux-x64", package: "@oven/bun-linux-x64", outfile: "gpu-linux-x64" },
+  { target: "bun-linux-arm64", package: "@oven/bun-linux-aarch64", outfile: "gpu-linux-arm64" },
+  { target: "bun-linux-x64-musl", package: "@oven/bun-linux-x64-musl", outfile: "gpu-linux-x64-musl" },
+  { target: "bun-linux-arm64-musl", package: "@oven/bun-linux-aarch64-musl", outfile: "gpu-linux-arm64-musl" },
+  { target: "bun-darwin-x64", package: "@oven/bun-darwin-x64", outfile: "gpu-darwin-x64" },
+  { target: "bun-darwin-arm64", package: "@oven/bun-darwin-aarch64", outfile: "gpu-darwin-arm64" },
+  { target: "bun-windows-x64", package: "@oven/bun-windows-x64", outfile: "gpu-windows-x64.exe" },
+] as const;
+
 if (import.meta.main) {
   if (process.argv.includes("--all")) await buildAll();
   else console.log(await build() ? `compiled ${executable}` : `${executable} is up to date`);
@@ -92,16 +102,6 @@ async function buildAll(): Promise<void> {
     console.log(`compiled dist/${outfile}`);
   }
 }
-
-const platforms = [
-  { target: "bun-linux-x64", package: "@oven/bun-linux-x64", outfile: "gpu-linux-x64" },
-  { target: "bun-linux-arm64", package: "@oven/bun-linux-aarch64", outfile: "gpu-linux-arm64" },
-  { target: "bun-linux-x64-musl", package: "@oven/bun-linux-x64-musl", outfile: "gpu-linux-x64-musl" },
-  { target: "bun-linux-arm64-musl", package: "@oven/bun-linux-aarch64-musl", outfile: "gpu-linux-arm64-musl" },
-  { target: "bun-darwin-x64", package: "@oven/bun-darwin-x64", outfile: "gpu-darwin-x64" },
-  { target: "bun-darwin-arm64", package: "@oven/bun-darwin-aarch64", outfile: "gpu-darwin-arm64" },
-  { target: "bun-windows-x64", package: "@oven/bun-windows-x64", outfile: "gpu-windows-x64.exe" },
-] as const;
 
 /** Installs Bun for every platform into .toolchain, whatever this computer is, and returns the folder. */
 function installPlatforms(): string {
