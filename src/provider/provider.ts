@@ -16,6 +16,58 @@ export interface Provider {
   terminate(id: string, signal?: AbortSignal): Promise<"accepted" | "gone" | "not-yet">;
   /** Moves the end of a lease that the machine itself knows of. Absent where machines know nothing of leases. */
   setLeaseEnd?(id: string, leaseEndsAt: number): Promise<void>;
+
+  // What only some providers can; a command that needs one says who can.
+
+  /** Whose machines these are, for the journal: never a secret. Throws `LoginError` when the key is not accepted. */
+  account?(signal?: AbortSignal): Promise<string>;
+  restart?(id: string, signal?: AbortSignal): Promise<void>;
+  rename?(id: string, name: string, signal?: AbortSignal): Promise<void>;
+  /** Keeps the disk, and what the disk costs. */
+  pause?(id: string, signal?: AbortSignal): Promise<void>;
+  resume?(id: string, signal?: AbortSignal): Promise<void>;
+  images?(signal?: AbortSignal): Promise<Image[]>;
+  readonly sshKeys?: SshKeys;
+  readonly filesystems?: Filesystems;
+}
+
+/** Public keys that a provider keeps. */
+export interface SshKeys {
+  list(signal?: AbortSignal): Promise<ProviderSshKey[]>;
+  add(key: { name: string; publicKey: string }, signal?: AbortSignal): Promise<ProviderSshKey>;
+  delete(id: string, signal?: AbortSignal): Promise<void>;
+}
+
+export interface ProviderSshKey {
+  readonly id: string;
+  readonly name: string;
+  readonly publicKey: string;
+}
+
+/** Disks that outlive machines. */
+export interface Filesystems {
+  list(signal?: AbortSignal): Promise<Filesystem[]>;
+  create(filesystem: { name: string; region: string }, signal?: AbortSignal): Promise<Filesystem>;
+  delete(id: string, signal?: AbortSignal): Promise<void>;
+}
+
+export interface Filesystem {
+  readonly id: string;
+  readonly name: string;
+  readonly region: string;
+  readonly mountPoint: string;
+  readonly isInUse: boolean;
+  /** Undefined where the provider does not say. */
+  readonly bytesUsed: number | undefined;
+}
+
+export interface Image {
+  readonly id: string;
+  readonly name: string;
+  readonly family: string;
+  readonly version: string;
+  readonly architecture: string;
+  readonly region: string;
 }
 
 export interface ProviderFacts {
@@ -31,6 +83,8 @@ export interface ProviderFacts {
   readonly readyTimeoutMs: number;
   /** How often a machine that boots is asked for. */
   readonly pollMs: number;
+  /** The agent is there when a machine has booted; else it is uploaded once SSH answers. */
+  readonly bringsAgent: boolean;
   /** Where the instance's own services are, as its SSH server sees them. */
   readonly services: Readonly<Record<ServiceName, { host: string; port: number }>>;
 }
@@ -41,8 +95,10 @@ export type ServiceName = "ci" | "agent";
 export interface Offer {
   readonly type: string;
   readonly description: string;
+  /** Model of its GPUs in short: `A100`, `H100`; undefined when it has none. */
   readonly gpu: string | undefined;
   readonly gpuCount: number;
+  /** Memory of all its GPUs together. */
   readonly vramGiB: number;
   readonly pricePerHour: number;
   /** Regions with capacity now; empty: none is free. */
@@ -64,6 +120,10 @@ export interface LaunchRequest {
   readonly agentToken: string;
   /** Milliseconds since 1970. */
   readonly leaseEndsAt: number;
+  /** Names of filesystems to mount. */
+  readonly filesystems?: readonly string[];
+  /** Id or family of the image. */
+  readonly image?: string;
   /** Put a fake nvidia-smi of this model on the machine; only the local provider can. */
   readonly fakeGpu?: string;
 }

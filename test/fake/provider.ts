@@ -89,6 +89,7 @@ export class FakeProvider implements Provider {
       settleMs: 60_000,
       readyTimeoutMs: 600_000,
       pollMs: 1_000,
+      bringsAgent: true,
       services: { ci: { host: "localhost", port: 8000 }, agent: { host: "localhost", port: 8080 } },
       ...options.facts,
     };

@@ -25,6 +25,7 @@ const facts: ProviderFacts = {
   settleMs,
   readyTimeoutMs: 30_000,
   pollMs: 20,
+  bringsAgent: true,
   services: { ci: { host: "ci", port: 8000 }, agent: { host: "agent", port: 8080 } },
 };
 
