@@ -1,12 +1,14 @@
 import { commands } from "./commands.ts";
-import type { Command, CommandEntry, Globals, View } from "./command.ts";
+import type { Command, CommandEntry, Context, Globals, Plan, View } from "./command.ts";
 import { type OpenContext, openContext } from "./context.ts";
 import { confirmPlan } from "./confirm.ts";
-import { ClosedPipe, exitCodes, GpuError, InterruptedError, messageOf } from "./errors.ts";
+import { ClosedPipe, exitCodes, GpuError, InterruptedError, messageOf, UsageError } from "./errors.ts";
 import { type ProviderRegistry, providerRegistry } from "./provider/registry.ts";
 import { findCommand, type Found } from "./surface/find.ts";
-import { defaultGlobals } from "./surface/globals.ts";
+import { defaultGlobals, globalParams } from "./surface/globals.ts";
+import { didYouMean } from "./surface/suggest.ts";
 import { render } from "./terminal/render.ts";
+import { safeText } from "./terminal/safe.ts";
 import type { World } from "./world.ts";
 
 export interface AppOptions {
@@ -27,19 +29,28 @@ export async function runApp(argv: readonly string[], options: AppOptions): Prom
     const exitCode = await dispatch(argv, options, (parsed) => {
       globals = parsed;
     });
-    return exitOf(argv, exitCode);
+    return exitOf(argv, exitCode, options);
   } catch (error) {
-    return exitOf(argv, await showError(error, globals, options));
+    return exitOf(argv, await showError(error, globals, options), options);
   }
 }
 
 /** Scripts rely on it that `ci` commands end with 0, 1, 2 or 130 and nothing else. */
-function exitOf(argv: readonly string[], exitCode: number): number {
-  if (argv.find((word) => !word.startsWith("-")) !== "ci") return exitCode;
+function exitOf(argv: readonly string[], exitCode: number, { entries = commands }: AppOptions): number {
+  if (!isCi(entries, argv)) return exitCode;
   if (exitCode === exitCodes.terminated || exitCode === exitCodes.hangup) return exitCodes.interrupted;
   return exitCode === exitCodes.usage || exitCode === exitCodes.interrupted
     ? exitCode
     : Math.min(exitCode, exitCodes.failed);
+}
+
+function isCi(entries: readonly CommandEntry[], argv: readonly string[]): boolean {
+  try {
+    const found = findCommand(entries, argv);
+    return found.kind === "command" ? found.entry.name.startsWith("ci ") : found.path[0] === "ci";
+  } catch {
+    return argv.includes("ci"); // What is no command at all ends as a usage error either way.
+  }
 }
 
 async function dispatch(
@@ -49,7 +60,9 @@ async function dispatch(
 ): Promise<number> {
   const { entries = commands } = options;
   if (argv[0] === "complete") return await answerTab(argv.slice(1), options);
-  const found = findCommand(entries, argv);
+  // `gpu help start` and `gpu version` are what people type first elsewhere.
+  if (argv[0] === "help") return await dispatch([...argv.slice(1), "--help"], options, onGlobals);
+  const found = findCommand(entries, argv.length === 1 && argv[0] === "version" ? ["--version"] : argv);
   if (found.kind === "group") return await showGroup(found, options);
   return await invoke(await found.entry.load(), found.rest, { options, onGlobals });
 }
@@ -71,7 +84,7 @@ async function invoke(command: Command, argv: readonly string[], invocation: Inv
     await world.terminal.stdout.write(`${commandHelp(command)}\n`);
     return exitCodes.done;
   }
-  const globals = outer ? joinGlobals(outer.globals, parsed.globals) : parsed.globals;
+  const globals = inTheseColors(outer ? joinGlobals(outer.globals, parsed.globals) : parsed.globals, world);
   onGlobals(globals);
   await using opened = openContext({
     world,
@@ -83,9 +96,14 @@ async function invoke(command: Command, argv: readonly string[], invocation: Inv
     invoke: (inner, innerArgv) =>
       invoke(inner, innerArgv, { options, onGlobals, outer: { globals, recipe: inner.name.replace(/^run /, "") } }),
   });
-  await confirmPlan(command, parsed.input, opened.context);
-  opened.exitCode = await opened.untilInterrupted(runAndShow(command, parsed.input, opened, options));
+  const accepted = await opened.untilInterrupted(confirmPlan(command, parsed.input, opened.context));
+  opened.exitCode = await opened.untilInterrupted(runAndShow(command, parsed.input, { opened, accepted, options }));
   return opened.exitCode;
+}
+
+/** `NO_COLOR` (no-color.org) and a terminal that knows no colour say the same as `--no-color`. */
+function inTheseColors(globals: Globals, { env }: World): Globals {
+  return { ...globals, color: globals.color && !env.NO_COLOR && env.TERM !== "dumb" };
 }
 
 /** Flags before a recipe's file hold for the recipe too. */
@@ -104,14 +122,16 @@ function joinGlobals(outer: Globals, inner: Globals): Globals {
 async function runAndShow(
   command: Command,
   input: Record<string, unknown>,
-  opened: OpenContext,
-  options: AppOptions,
+  { opened, accepted, options }: { opened: OpenContext; accepted: Plan | undefined; options: AppOptions },
 ): Promise<number> {
-  const { context } = opened;
+  const context: Context = { ...opened.context, accepted };
   const show = (output: unknown) => {
     options.onOutput?.(command, output);
-    return showOutput(command, output, opened);
+    return showOutput({ command, input, output }, opened);
   };
+  if (command.kind === "value" && command.refreshMs !== undefined && input.watch === true) {
+    return await watch({ command, input, opened, refreshMs: command.refreshMs, show });
+  }
   if (command.kind === "value") {
     const output = await command.run(input, context);
     context.progress(undefined);
@@ -127,11 +147,43 @@ async function runAndShow(
   return last === undefined ? exitCodes.done : command.exitCode?.(last) ?? exitCodes.done;
 }
 
-async function showOutput(command: Command, output: unknown, { context, around }: OpenContext): Promise<void> {
+interface Watched {
+  readonly command: Extract<Command, { kind: "value" }>;
+  readonly input: Record<string, unknown>;
+  readonly opened: OpenContext;
+  readonly refreshMs: number;
+  show(output: unknown): Promise<void>;
+}
+
+const clearScreen = "\x1b[H\x1b[2J\x1b[3J";
+
+/** Runs and shows it again and again; Ctrl-C is its normal end. */
+async function watch({ command, input, opened, refreshMs, show }: Watched): Promise<number> {
+  const { world: { terminal: { stdout }, clock }, signal, globals } = opened.context;
+  try {
+    for (;;) {
+      const output = await command.run(input, opened.context);
+      if (stdout.isTTY && !globals.json) await stdout.write(clearScreen);
+      await show(output);
+      await clock.sleep(refreshMs, signal);
+    }
+  } catch (error) {
+    if (signal.aborted && signal.reason instanceof InterruptedError && signal.reason.signal === "SIGINT") {
+      return exitCodes.done;
+    }
+    throw error;
+  }
+}
+
+async function showOutput(
+  { command, input, output }: { command: Command; input: Record<string, unknown>; output: unknown },
+  { context, around }: OpenContext,
+): Promise<void> {
   const { globals, world } = context;
   const { stdout, stderr } = world.terminal;
   if (globals.json) {
-    const text = JSON.stringify(output, null, command.kind === "value" ? 2 : undefined);
+    const isLine = command.kind === "stream" || command.refreshMs !== undefined && input.watch === true;
+    const text = jsonOf(output, isLine ? undefined : 2);
     // A recipe printed its own result already; `gpu run` has nothing to add.
     if (text === undefined) return;
     return await around(() => stdout.write(`${text}\n`));
@@ -143,15 +195,47 @@ async function showOutput(command: Command, output: unknown, { context, around }
   }
 }
 
+/** A recipe may return what JSON has no words for. */
+function jsonOf(output: unknown, indent: number | undefined): string | undefined {
+  try {
+    return JSON.stringify(output, null, indent);
+  } catch (error) {
+    throw new GpuError(`the result cannot be printed as JSON: ${messageOf(error)}`, {
+      hint: "return text, numbers, booleans, and lists and objects of them",
+      cause: error,
+    });
+  }
+}
+
 async function showGroup(found: Extract<Found<CommandEntry>, { kind: "group" }>, options: AppOptions): Promise<number> {
   const { world, version, entries = commands } = options;
   if (found.path.length === 0 && found.rest.includes("--version")) {
     await world.terminal.stdout.write(`gpu ${version}\n`);
     return exitCodes.done;
   }
+  refuseFlags(found);
   const { groupHelp } = await import("./surface/overview.ts");
   await world.terminal.stdout.write(`${groupHelp(entries, found.path)}\n`);
   return exitCodes.done;
+}
+
+/** Only help can be asked of a group; a mistyped flag is no wish for it. */
+function refuseFlags({ path, rest }: Extract<Found<CommandEntry>, { kind: "group" }>): void {
+  const known = [
+    "--help",
+    "-h",
+    ...globalParams.flatMap(({ flag, short }) => [`--${flag}`, `--no-${flag}`, `-${short}`]),
+  ];
+  const valueFlags = globalParams.filter(({ type }) => type === "string").map(({ flag }) => `--${flag}`);
+  const wrong = rest.find((word, index) =>
+    !known.includes(word.split("=")[0] ?? "") && !valueFlags.includes(rest[index - 1] ?? "")
+  );
+  if (wrong === undefined) return;
+  const called = ["gpu", ...path].join(" ");
+  const flags = [...known, ...(path.length === 0 ? ["--version"] : [])].filter((flag) => flag.startsWith("--"));
+  throw new UsageError(`\`${called}\` does not take \`${wrong}\``, {
+    hint: didYouMean(wrong, flags, (flag) => `${called} ${flag}`) ?? `\`${called} --help\` lists the commands`,
+  });
 }
 
 async function answerTab(words: readonly string[], options: AppOptions): Promise<number> {
@@ -179,21 +263,19 @@ async function showError(error: unknown, globals: Globals, options: AppOptions):
     await showError(error.error, globals, options);
     return exitCode;
   }
-  if (error instanceof ClosedPipe) return exitCodes.done;
+  if (error instanceof ClosedPipe || signal.reason instanceof ClosedPipe) return exitCodes.done;
   const isInterrupted = signal.aborted && signal.reason instanceof InterruptedError;
   const shown = isInterrupted && !(error instanceof InterruptedError) ? signal.reason : error;
   const known = shown instanceof GpuError ? shown : undefined;
   const kind = known?.kind ?? "bug";
-  const message = known?.message ?? `gpu has a bug: ${messageOf(shown)}`;
-  const hint = known ? known.hint : "`--verbose` shows where; please report it";
+  const message = safeText(known?.message ?? `gpu has a bug: ${messageOf(shown)}`);
+  const hint = known ? known.hint && safeText(known.hint) : "`--verbose` shows where; please report it";
   const { stderr } = world.terminal;
   await stderr.write(
     globals.json ? `${JSON.stringify({ error: { kind, message, hint } })}\n` : errorText({ message, hint, kind }),
   )
     .catch(() => {});
-  if (
-    (globals.verbose || kind === "bug") && !globals.json && shown instanceof Error && shown.stack && globals.verbose
-  ) {
+  if (globals.verbose && !globals.json && shown instanceof Error && shown.stack) {
     await stderr.write(`${shown.stack}\n`).catch(() => {});
   }
   return known?.exitCode ?? exitCodes.bug;

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { Config } from "./config.ts";
 import type { Journal } from "./rent/journal.ts";
 import type { Provider } from "./provider/provider.ts";
+import type { ProviderRegistry } from "./provider/registry.ts";
 import type { World } from "./world.ts";
 
 /** What a command does to the world: decides confirmation, dry run and budget checks. */
@@ -66,6 +67,8 @@ export interface ValueCommand<I extends z.ZodObject = z.ZodObject, O extends z.Z
   readonly kind: "value";
   run(input: z.output<I>, context: Context): Promise<z.output<O>>;
   handle?(output: z.output<O>, context: Context): H | Promise<H>;
+  /** With an input `watch` that is true, it is run again so often, in milliseconds, and shown anew until Ctrl-C. */
+  readonly refreshMs?: number;
 }
 
 /** A command that follows something: one item a line. `handle` gives recipes something better than the bare items. */
@@ -73,7 +76,7 @@ export interface StreamCommand<I extends z.ZodObject = z.ZodObject, O extends z.
   extends Definition<I, O> {
   readonly kind: "stream";
   run(input: z.output<I>, context: Context): AsyncIterable<z.output<O>>;
-  handle?(items: AsyncIterable<z.output<O>>, context: Context): Promise<H>;
+  handle?(items: AsyncIterable<z.output<O>>, context: Context, input: z.output<I>): Promise<H>;
 }
 
 export type Command = ValueCommand | StreamCommand;
@@ -117,12 +120,18 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Every command there is, for the typed functions of a recipe. */
   readonly entries: readonly CommandEntry[];
+  /** The providers there are, for a command that tries one with a key that is not kept yet. */
+  readonly registry: ProviderRegistry;
   /** Who owns what is rented now: a run, until a lease takes over. */
   readonly run: Run;
+  /** What somebody said yes to before `run`: more must not be spent. */
+  readonly accepted?: Plan;
   config(): Promise<Config>;
   journal(): Promise<Journal>;
   /** The provider by name; without one that of `--provider`, environment, profile, or `local`. */
   provider(name?: string): Promise<Provider>;
+  /** The names of every provider that is configured, and `local`. */
+  providerNames(): Promise<string[]>;
   /** Every provider that is configured, and `local`. */
   providers(): Promise<Provider[]>;
   /** Replaces the living line on stderr; `undefined` takes it away. */
@@ -137,7 +146,7 @@ export interface Context {
 
 /** The run that what a command rents belongs to until a lease takes over. */
 export interface Run {
-  /** Starts the run in the journal the first time it is asked for. */
+  /** Starts the run in the journal the first time it is asked for, and resolves once its death would be noticed. */
   id(): Promise<string>;
   /** `true` in `gpu run`: instances end with it. `false` on the command line: they pass to their lease when ready. */
   readonly isRecipe: boolean;

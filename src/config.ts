@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { readVariable } from "./env.ts";
 import { GpuError, UsageError } from "./errors.ts";
-import { readTextIfThere, writeWhole } from "./files.ts";
+import { readTextIfThere } from "./files.ts";
 import type { World } from "./world.ts";
 
 const Duration = z.string().regex(/^(\d+(ms|s|m|h|d))+$/, "expected a duration like `90s`, `10m` or `1h30m`");
@@ -20,6 +20,14 @@ const Host = z.strictObject({
   port: z.number().int().optional(),
   user: z.string().optional(),
   identity: z.string().optional(),
+});
+const ModelSettings = z.strictObject({
+  name: z.string().optional(),
+  huggingFace: z.string().optional(),
+  parametersB: z.number().positive().optional(),
+  precision: z.enum(["fp32", "fp16", "bf16", "fp8", "int8", "int4"]).optional(),
+  context: z.number().int().positive().optional(),
+  vramGiB: z.number().positive().optional(),
 });
 
 /** `config.yaml`: every key there is. What is missing has no default here: each user of a value knows its own. */
@@ -45,7 +53,7 @@ export const Config = z.strictObject({
   tunnel: z.strictObject({ forwards: z.array(z.string()).optional() }).default({}),
   statusDaemon: z.strictObject({ port: z.number().int().min(1).max(65535).optional() }).default({}),
   hosts: z.record(z.string(), Host).default({}),
-  models: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+  models: z.record(z.string(), ModelSettings).default({}),
   notify: z.record(z.string(), z.unknown()).default({}),
 });
 export type Config = z.infer<typeof Config>;
@@ -63,23 +71,6 @@ export async function loadConfig(world: Pick<World, "folders">): Promise<Config>
   return (await parseConfig(path, text)).config;
 }
 
-/** Changes single values of `config.yaml` and keeps its comments; an undefined value removes its key. */
-export async function setConfig(
-  world: Pick<World, "folders">,
-  values: readonly (readonly [path: string, value: unknown])[],
-) {
-  const path = configPath(world);
-  const { document } = await parseConfig(path, (await readTextIfThere(path)) ?? "");
-  for (const [key, value] of values) {
-    const keys = key.split(".");
-    if (value === undefined) document.deleteIn(keys);
-    else document.setIn(keys, value);
-  }
-  const text = document.toString();
-  await parseConfig(path, text);
-  await writeWhole(path, text);
-}
-
 /** The profile in force: `--profile` or `GPU_PROFILE` (both in `named`), else the configuration's, else an empty one. */
 export function activeProfile(config: Config, named: string | undefined): Profile {
   const name = named ?? config.profile;
@@ -92,12 +83,18 @@ export function activeProfile(config: Config, named: string | undefined): Profil
   });
 }
 
+/** The name of the profile in force: `--profile` or `GPU_PROFILE` (both in `named`), else the configuration's. */
+export function profileName(config: Config, named: string | undefined): string {
+  return named ?? config.profile ?? "default";
+}
+
 /** The provider that is meant when a command names none. */
 export function defaultProvider(config: Config, world: Pick<World, "env">, profile: string | undefined): string {
   return readVariable(world.env, "GPU_PROVIDER") ?? activeProfile(config, profile).provider ?? "local";
 }
 
-async function parseConfig(path: string, text: string) {
+/** A configuration's text as values and as a document that keeps its comments. Throws with line and column. */
+export async function parseConfig(path: string, text: string) {
   const { LineCounter, parseDocument, isMap } = await import("yaml");
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
@@ -112,7 +109,7 @@ async function parseConfig(path: string, text: string) {
     });
   }
 
-  const result = Config.safeParse(document.toJS() ?? {});
+  const result = Config.safeParse(withoutNulls(document.toJS()) ?? {});
   if (result.success) return { config: result.data, document };
   const [issue] = result.error.issues;
   const keys = (issue?.path ?? []).map(String);
@@ -121,7 +118,7 @@ async function parseConfig(path: string, text: string) {
     const pair = isMap(parent) ? parent.items.find((item) => String(item.key) === issue.keys[0]) : undefined;
     const name = [...keys, issue.keys[0]].join(".");
     throw new GpuError(`the configuration has an unknown key \`${name}\` (${place(startOf(pair?.key))})`, {
-      hint: "remove it, or look for a typing mistake",
+      hint: await nearestKey(keys, issue.keys[0] ?? "") ?? "remove it: there is no such key",
     });
   }
   throw new GpuError(
@@ -132,6 +129,18 @@ async function parseConfig(path: string, text: string) {
       hint: `mend \`${path}\``,
     },
   );
+}
+
+/** A key with nothing behind it, as YAML lets one write, is as good as no key. */
+function withoutNulls(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value ?? undefined;
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withoutNulls(below)]));
+}
+
+async function nearestKey(parent: readonly string[], name: string): Promise<string | undefined> {
+  const { keysBelow } = await import("./configure/keys.ts");
+  const { didYouMean } = await import("./surface/suggest.ts");
+  return didYouMean(name, keysBelow(parent), (key) => key);
 }
 
 function startOf(node: unknown): number {

@@ -1,24 +1,28 @@
 import type { Command, Context, Plan } from "./command.ts";
-import { GpuError, InterruptedError, UsageError } from "./errors.ts";
+import { GpuError, UsageError } from "./errors.ts";
 import { askYesNo, canAsk } from "./terminal/ask.ts";
 
 /**
  * Names what a command that spends or destroys would cost or lose, and asks. `--yes` answers; what costs nothing and
- * loses nothing never asks; where nobody can be asked it is a usage error that names the flag.
+ * loses nothing never asks; where nobody can be asked it is a usage error that names the flag. Returns what was accepted.
  */
-export async function confirmPlan(command: Command, input: Record<string, unknown>, context: Context): Promise<void> {
-  if (command.effect !== "spend" && command.effect !== "destroy") return;
+export async function confirmPlan(
+  command: Command,
+  input: Record<string, unknown>,
+  context: Context,
+): Promise<Plan | undefined> {
+  if (command.effect !== "spend" && command.effect !== "destroy") return undefined;
   const plan = await command.plan?.(input, context);
-  if (plan === undefined || context.globals.yes || !isWorthAsking(plan)) return;
+  if (plan === undefined || context.globals.yes || !isWorthAsking(plan)) return undefined;
   const { terminal } = context.world;
   if (context.globals.json || !canAsk(terminal)) {
     throw new UsageError(`this would ${describePlan(plan)}, and nobody can be asked here`, {
       hint: "`--yes` says yes beforehand",
     });
   }
-  if (await askYesNo(`${sentence(describePlan(plan))}?`, terminal)) return;
-  context.signal.throwIfAborted();
-  throw new GpuError("nothing was done: the answer was no", { exitCode: new InterruptedError().exitCode });
+  context.progress(undefined);
+  if (await askYesNo(`${sentence(describePlan(plan))}?`, terminal, context.signal)) return plan;
+  throw new GpuError("nothing was done: the answer was no");
 }
 
 function isWorthAsking({ costDollars = 0, loss }: Plan): boolean {

@@ -4,6 +4,7 @@ import { messageOf } from "./errors.ts";
 import { loadProvider, type ProviderRegistry } from "./provider/registry.ts";
 import type { Journal } from "./rent/journal.ts";
 import type { OpenRun } from "./rent/run.ts";
+import { safeText } from "./terminal/safe.ts";
 import { openProgress } from "./terminal/progress.ts";
 import type { World } from "./world.ts";
 
@@ -44,16 +45,24 @@ export function openContext(
   });
   const config = new Once(async () => (await import("./config.ts")).loadConfig(world));
   const journal = new Once(async () => (await import("./rent/journal.ts")).openJournal(world));
-  const providerByName = onceEach((name) => loadProvider(registry, name, world));
+  const watching = new Once(async () =>
+    (await import("./background/watch.ts")).keepWatching(world, await journal.get())
+  );
+  const given = { config: config.get, profile: globals.profile, onProgress: (text: string) => progress.show(text) };
+  const providerByName = onceEach((name) => loadProvider(registry, name, world, given));
   const openedRun = new Once(async () => {
-    const { openRun } = await import("./rent/run.ts");
-    return openRun(world, await journal.get(), { recipe });
+    const { openWatchedRun } = await import("./background/watched-run.ts");
+    return openWatchedRun(context, { recipe });
   });
   const run: Run = { id: async () => (await openedRun.get()).id, isRecipe: false, recipe };
   const nameInForce = async (configured: Config) => {
     if (globals.provider !== undefined) return globals.provider;
     const { defaultProvider } = await import("./config.ts");
     return defaultProvider(configured, world, globals.profile);
+  };
+  const providerNames = async () => {
+    const configured = await config.get();
+    return [...new Set(["local", ...Object.keys(configured.providers), await nameInForce(configured)])];
   };
   const attached: Attached | undefined = globals.json ? undefined : world.terminal;
 
@@ -62,18 +71,20 @@ export function openContext(
     globals,
     signal,
     entries,
+    registry,
     run,
     config: config.get,
-    journal: journal.get,
-    provider: async (name) => await providerByName(name ?? await nameInForce(await config.get())),
-    providers: async () => {
-      const configured = await config.get();
-      const names = new Set(["local", ...Object.keys(configured.providers), await nameInForce(configured)]);
-      return await Promise.all([...names].map(providerByName));
+    journal: () => {
+      // Whoever looks at what is rented sees to it that somebody watches it; this waits for nothing.
+      void watching.get();
+      return journal.get();
     },
+    provider: async (name) => await providerByName(name ?? await nameInForce(await config.get())),
+    providerNames,
+    providers: async () => await Promise.all((await providerNames()).map(providerByName)),
     progress: (text) => progress.show(text),
     note: (text) => {
-      if (!globals.quiet) void progress.around(() => stderr.write(`${text}\n`));
+      if (!globals.quiet) void progress.around(() => stderr.write(`${safeText(text)}\n`)).catch(() => {});
     },
     attached,
     invoke,
@@ -87,10 +98,21 @@ export function openContext(
       // A run that could not be begun owns nothing, and its error is the command's own.
       const run = await openedRun.made?.catch(() => undefined);
       if (run) await endRun(run, await journal.get(), { context, exitCode: this.exitCode });
+      await watching.made;
+      if (recipe === undefined) await shoutStillRunning(context);
       progress[Symbol.dispose]();
       (await journal.made)?.[Symbol.dispose]();
     },
   };
+}
+
+/** A machine that could not be stopped is said at the end of every command, until it is. */
+async function shoutStillRunning({ world, globals, journal }: Context): Promise<void> {
+  const { describeStillRunning, mayBeStillRunning } = await import("./rent/still-running.ts");
+  if (globals.quiet || !mayBeStillRunning(world.folders.state)) return;
+  for (const sentence of describeStillRunning(await journal(), world.clock.now())) {
+    await world.terminal.stderr.write(`${sentence}\n`);
+  }
 }
 
 /** Gives back what the run still owns: after an error, a signal, or a command that forgot to. */

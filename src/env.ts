@@ -7,6 +7,11 @@ export const environmentVariables = {
   GPU_PROFILE: "profile of the configuration, as `--profile`",
   GPU_LEASE_HOURS: "lease of a new instance in hours, as `--hours`",
   GPU_LOCAL_BOOT_MS: "milliseconds that a machine of the local provider takes to boot; 150 when not set",
+  LAMBDA_API_KEY: "key for Lambda Cloud; wins over the one that `gpu configure` stored",
+  LAMBDA_API_URL: "address of Lambda's API, or of `gpu emulate lambda`; `https://cloud.lambda.ai` when not set",
+  GPU_AGENT_BINARY: "executable that is put on a rented instance as its agent, when this one does not run there",
+  GPU_AGENT_SOCKET: "on an instance: Unix socket that the agent listens on instead of port 8080",
+  GPU_AGENT_TOKEN: "on a local machine: what the agent asks callers for",
   CI_API_KEY: "key for the CI server, as `--api-key`",
   CI_SERVER_URL: "address of the CI server, as `--server`",
   XDG_CONFIG_HOME: "where `gpu/config.yaml` is; `~/.config` when not set",
@@ -27,7 +32,7 @@ export function readVariable(env: Environment, name: EnvironmentVariable): strin
 }
 
 /** Keys and switches of ours that no child process needs to see. */
-const withheld = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "CI_API_KEY"];
+const withheld = ["BUN_OPTIONS", "BUN_BE_BUN", "BUN_INSPECT", "CI_API_KEY", "LAMBDA_API_KEY", "GPU_AGENT_TOKEN"];
 
 /** The environment for a child process: ours without secrets and without what would change how this executable runs. */
 export function childEnvironment(env: Environment, extra: Environment = {}): Environment {

@@ -48,7 +48,8 @@ export function isLocked(path: string): boolean {
   }
 }
 
-function createPrivately(path: string): void {
+/** Makes an empty file that is its owner's alone, where there is none. */
+export function createPrivately(path: string): void {
   try {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {

@@ -13,9 +13,12 @@ export async function lookUp(kind: string, context: Context): Promise<readonly C
 
 const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Candidate[]>>> = {
   instance: async (context) => {
-    const { allInstances } = await import("./rent/fleet.ts");
-    const instances = await allInstances(context);
-    return instances.map(({ id, name, state, type }) => ({ value: id, says: `${name ?? ""} ${type} ${state}`.trim() }));
+    const { knownInstances } = await import("./rent/fleet.ts");
+    const instances = await knownInstances(context);
+    return instances.flatMap(({ id, name, state, type }) => [
+      ...(name === null ? [] : [{ value: name, says: `${id} ${type} ${state}` }]),
+      { value: id, says: `${name ?? ""} ${type} ${state}`.trim() },
+    ]);
   },
   offer: async (context) => {
     const offers = await (await context.provider()).offers(context.signal);
@@ -24,12 +27,20 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
       says: `${description}, $${pricePerHour.toFixed(2)}/h`,
     }));
   },
+  model: async (context) => {
+    const { allModels } = await import("./models/models.ts");
+    return allModels(await context.config()).map(({ model, name }) => ({ value: model, says: name }));
+  },
+  filesystem: async (context) => {
+    const kept = await (await context.provider()).filesystems?.list(context.signal) ?? [];
+    return kept.map(({ name, region }) => ({ value: name, says: region }));
+  },
   provider: async (context) => (await context.providers()).map(({ name }) => ({ value: name, says: "" })),
   profile: async ({ world }) => Object.keys((await loadConfig(world)).profiles).map((value) => ({ value, says: "" })),
   job: async (context) => {
-    const { clientOf } = await import("./ci/command.ts");
-    const jobs = await (await clientOf(context, {})).listJobs();
-    return jobs.map(({ job_id, status }) => ({ value: job_id, says: status }));
+    const { openClient } = await import("./ci/command.ts");
+    await using open = await openClient(context, {});
+    return (await open.client.listJobs()).map(({ job_id, status }) => ({ value: job_id, says: status }));
   },
   tunnel: async ({ world }) => {
     const { tunnelStatus } = await import("./background/client.ts");

@@ -2,10 +2,12 @@
 import { basename } from "node:path";
 import process from "node:process";
 import packageJson from "../package.json" with { type: "json" };
-import { type EndSignal, exitCodes, InterruptedError } from "./errors.ts";
+import type { EndOrders } from "./agent/options.ts";
+import { ClosedPipe, type EndSignal, exitCodes, InterruptedError } from "./errors.ts";
 import type { World } from "./world.ts";
 
-void main();
+// A recipe may replace `process.exit` for its own time; this is the one that ends.
+const exit = process.exit.bind(process);
 
 async function main(): Promise<void> {
   // A recipe may wait for something that nothing will ever do; the process must then stay, to clean up when it is told to end.
@@ -13,19 +15,35 @@ async function main(): Promise<void> {
   const argv = process.argv.slice(2);
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     process.stdout.write(`gpu ${packageJson.version}\n`);
-    process.exit(exitCodes.done);
+    exit(exitCodes.done);
+  }
+  // What draws prompts asks the environment.
+  if (argv.includes("--no-color") && !argv.slice(0, argv.indexOf("--no-color")).includes("--")) {
+    process.env.NO_COLOR = "1";
   }
   const { outside } = await import("./outside.ts");
+  if (!isThere()) {
+    process.stderr.write("error: the current folder does not exist any more\nhint: `cd` to one that does\n");
+    exit(exitCodes.failed);
+  }
   const ending = new AbortController();
   let isPipeClosed = false;
   const world = outside(process, {
     onClosedPipe: () => {
       isPipeClosed = true;
-      ending.abort(new InterruptedError());
+      ending.abort(new ClosedPipe());
     },
   });
   const exitCode = await startRole(argv, world, ending) ?? await startCommand(argv, world, ending);
-  process.exit(isPipeClosed ? exitCodes.done : exitCode);
+  exit(isPipeClosed ? exitCodes.done : exitCode);
+}
+
+function isThere(): boolean {
+  try {
+    return process.cwd() !== "";
+  } catch {
+    return false;
+  }
 }
 
 /** Processes that `gpu` starts of itself are told by their first word; nobody types these. */
@@ -41,9 +59,15 @@ function startRole(
   if (role !== ":background" && role !== "agent") return undefined;
   trapAll(ending);
   if (role === "agent") {
-    return import("./agent/agent.ts").then(({ runAgentProcess }) => runAgentProcess(rest, world, signal));
+    return import("./agent/agent.ts").then(({ runAgentProcess }) =>
+      runAgentProcess(rest, world, { signal, endThrough })
+    );
   }
   return import("./background/process.ts").then(({ runBackground }) => runBackground(world, { signal }));
+}
+
+async function endThrough(world: World, how: EndOrders): Promise<"accepted" | "gone" | "not-yet"> {
+  return await (await import("./rent/agent-end.ts")).endThroughProvider(world, how);
 }
 
 async function startCommand(argv: readonly string[], world: World, ending: AbortController): Promise<number> {
@@ -67,7 +91,7 @@ function trap(signal: EndSignal, ending: AbortController): void {
         "\nstill giving back what was rented; once more ends gpu at once, `gpu stop --all` then finishes it\n",
       );
     }
-    if (count === 3) process.exit(new InterruptedError(signal).exitCode);
+    if (count === 3) exit(new InterruptedError(signal).exitCode);
   });
 }
 
@@ -75,3 +99,5 @@ function trap(signal: EndSignal, ending: AbortController): void {
 function calledAs(): readonly string[] {
   return basename(process.argv0, ".exe") === "ci" ? ["ci"] : [];
 }
+
+void main();

@@ -3,7 +3,10 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { ClosedPipe } from "./errors.ts";
+import { ClosedPipe, GpuError } from "./errors.ts";
+import { reasonOf } from "./files.ts";
+import { keychainOf } from "./keychain.ts";
+import { hearSignals } from "./spin.ts";
 import type { Clock, Folders, Input, Sink, SpawnOptions, World } from "./world.ts";
 
 interface OutsideOptions {
@@ -28,10 +31,12 @@ export function outside(process: NodeJS.Process, { onClosedPipe }: OutsideOption
       stdout: sinkOf(() => process.stdout, onClosedPipe),
       stderr: sinkOf(() => process.stderr, onClosedPipe),
     },
+    keychain: keychainOf(process.platform, process.env),
     random: (byteCount) => randomBytes(byteCount),
     fetch: (url, init) => fetch(url, init),
     dial,
     spawn: spawnChild,
+    hearSignals: () => hearSignals(process.platform) ?? { [Symbol.dispose]() {} },
   };
 }
 
@@ -64,23 +69,37 @@ function absolute(path: string | undefined): string | undefined {
   return path?.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path ?? "") ? path : undefined;
 }
 
-const realClock: Clock = {
+/** Timers of the system hold no more; a longer sleep is several. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** The system's clock. */
+export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      const stop = () => {
-        clearTimeout(timer);
-        reject(signal?.reason);
-      };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", stop);
-        resolve();
-      }, ms);
-      signal?.addEventListener("abort", stop, { once: true });
-    }),
+  async sleep(ms, signal) {
+    let leftMs = ms;
+    do {
+      const sliceMs = Math.min(leftMs, longestTimerMs);
+      await sleepOnce(sliceMs, signal);
+      leftMs -= sliceMs;
+    } while (leftMs > 0);
+  },
 };
+
+function sleepOnce(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}
 
 function sinkOf(stream: () => NodeJS.WriteStream, onClosedPipe: () => void): Sink {
   let isClosed = false;
@@ -107,7 +126,7 @@ function sinkOf(stream: () => NodeJS.WriteStream, onClosedPipe: () => void): Sin
         opened().write(chunk, (error) => {
           if (!error) return resolve();
           if (!("code" in error) || (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED")) {
-            return reject(error);
+            return reject(new GpuError(`cannot write the output: ${reasonOf(error)}`, { cause: error }));
           }
           isClosed = true;
           onClosedPipe();
@@ -129,21 +148,50 @@ function inputOf(process: NodeJS.Process): Input {
     },
     async *read({ raw = false, signal } = {}) {
       const { stdin } = process;
-      const isRaw = raw && stdin.isTTY;
-      const stop = () => void stdin.destroy();
       if (signal?.aborted) return;
+      if (raw && stdin.isTTY) return yield* keysOf(stdin, signal);
+      const stop = () => void stdin.destroy();
       signal?.addEventListener("abort", stop, { once: true });
-      if (isRaw) stdin.setRawMode(true);
       try {
         for await (const chunk of stdin) yield chunk;
       } catch (error) {
         if (!signal?.aborted) throw error;
       } finally {
         signal?.removeEventListener("abort", stop);
-        if (isRaw) stdin.setRawMode(false);
       }
     },
   };
+}
+
+/** Keys as they are typed. The terminal stays open afterwards, so one question can follow another. */
+async function* keysOf(stdin: NodeJS.ReadStream, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const typed: Uint8Array[] = [];
+  let isOver = stdin.readableEnded;
+  let wake = () => {};
+  const onData = (keys: Uint8Array) => {
+    typed.push(keys);
+    wake();
+  };
+  const onEnd = () => {
+    isOver = true;
+    wake();
+  };
+  stdin.on("data", onData).on("end", onEnd).on("error", onEnd);
+  signal?.addEventListener("abort", onEnd, { once: true });
+  stdin.setRawMode(true);
+  stdin.resume();
+  try {
+    while (typed.length > 0 || !isOver) {
+      const keys = typed.shift();
+      if (keys) yield keys;
+      else await new Promise<void>((resolve) => wake = resolve);
+    }
+  } finally {
+    stdin.pause();
+    stdin.off("data", onData).off("end", onEnd).off("error", onEnd);
+    signal?.removeEventListener("abort", onEnd);
+    stdin.setRawMode(false);
+  }
 }
 
 function dial({ host, port, signal }: { host: string; port: number; signal?: AbortSignal }): Promise<Socket> {

@@ -17,11 +17,15 @@ export interface World {
   readonly self: readonly string[];
   readonly clock: Clock;
   readonly terminal: Terminal;
+  /** The system's own store for secrets; absent where there is none. */
+  readonly keychain?: Keychain;
   random(byteCount: number): Uint8Array;
   fetch(url: string | URL, init?: RequestInit): Promise<Response>;
   /** Opens a TCP connection, with TCP_NODELAY. Rejects with the system error, or when the signal fires. */
   dial(to: { host: string; port: number; signal?: AbortSignal }): Promise<Socket>;
   spawn(command: readonly string[], options: SpawnOptions): ChildProcess;
+  /** Lets signals end this process also while its code spins and never comes back, until disposed. Not everywhere. */
+  hearSignals?(): Disposable;
 }
 
 /** Absolute paths; nothing makes them before something is written there. */
@@ -38,6 +42,13 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as it fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Each call may take as long as a person needs to unlock it, or never end. */
+export interface Keychain {
+  get(name: string): Promise<string | undefined>;
+  set(name: string, value: string): Promise<void>;
+  delete(name: string): Promise<void>;
 }
 
 export interface SpawnOptions {

@@ -1,8 +1,12 @@
 import { hostname } from "node:os";
-import { text } from "node:stream/consumers";
 import type { World } from "../world.ts";
+import type { Gpus } from "./gpus.ts";
+import type { Lease } from "./lease.ts";
+import type { Models } from "./models.ts";
+import type { Gpu } from "./nvidia-smi.ts";
+import type { Watch } from "./watch.ts";
 
-/** What `GET /status` of a status daemon says. */
+/** What `GET /status` says: all that a status daemon says in its later version, and below that what it cannot. */
 export interface Status {
   readonly instance_id: string;
   readonly status: "healthy";
@@ -12,29 +16,74 @@ export interface Status {
   readonly shutdown_at: string | null;
   readonly shutdown_in_minutes: number | null;
   readonly model_loaded: string;
-  /** Per cent of the first GPU; -1 where it is not known. */
+  /** Per cent of the first GPU; -1 where it is not known, as with MIG. */
   readonly gpu_utilization: number;
   readonly boot_time: string;
+  readonly last_sglang_activity: string | null;
+  readonly last_n8n_activity: string | null;
+  readonly sglang_tokens_total: number;
+  readonly n8n_executions_total: number;
+  readonly sglang_metrics_healthy: boolean;
+  readonly n8n_metrics_healthy: boolean;
+  /** Null until the machine is used for the first time. */
+  readonly idle_seconds: number | null;
+  /** Null without a rule. */
+  readonly idle_timeout_minutes: number | null;
+
+  readonly server: "gpu";
+  readonly gpus: readonly Gpu[];
+  /** SSH connections; null where that cannot be told. */
+  readonly sessions: number | null;
+  readonly jobs_running: number;
+  readonly idle_warning: string | null;
+  readonly lease_warning: string | null;
+  /** Why the machine is being ended. */
+  readonly ending: string | null;
 }
 
-const gpuTimeoutMs = 2_000;
+/** What a machine is asked about. */
+export interface Machine {
+  readonly world: World;
+  readonly instanceId: string | undefined;
+  readonly watch: Watch;
+  readonly gpus: Gpus;
+  readonly models: Models;
+  readonly lease: Lease | undefined;
+  jobsRunning(): number;
+}
 
 /** The machine's state now. */
-export async function readStatus(
-  world: World,
-  { bootedMs, lastActivityMs }: { bootedMs: number; lastActivityMs: number },
-): Promise<Status> {
+export async function readStatus(machine: Machine): Promise<Status> {
+  const { world, watch, models: { sglang, n8n } } = machine;
+  const [gpus = [], lease] = await Promise.all([machine.gpus.now(), machine.lease?.read()]);
   const now = world.clock.now();
+  const endsAt = lease?.leaseEndsAt;
+  const bootedMs = lease?.createdAt ?? watch.startedMs;
   return {
-    instance_id: world.env.GPU_MACHINE || hostname(),
+    instance_id: machine.instanceId ?? hostname(),
     status: "healthy",
     uptime_minutes: wholeMinutes(now - bootedMs),
-    idle_minutes: wholeMinutes(now - lastActivityMs),
-    shutdown_at: null,
-    shutdown_in_minutes: null,
+    idle_minutes: wholeMinutes(now - watch.idleSinceMs),
+    shutdown_at: isoOf(endsAt),
+    shutdown_in_minutes: endsAt === undefined ? null : wholeMinutes(endsAt - now),
     model_loaded: "not-loaded",
-    gpu_utilization: await gpuUtilization(world),
+    gpu_utilization: Math.round(gpus[0]?.utilization ?? -1),
     boot_time: new Date(bootedMs).toISOString(),
+    last_sglang_activity: isoOf(sglang.lastActivityMs),
+    last_n8n_activity: isoOf(n8n.lastActivityMs),
+    sglang_tokens_total: sglang.total,
+    n8n_executions_total: n8n.total,
+    sglang_metrics_healthy: sglang.isHealthy,
+    n8n_metrics_healthy: n8n.isHealthy,
+    idle_seconds: watch.lastActivityMs === undefined ? null : Math.floor((now - watch.idleSinceMs) / 1000),
+    idle_timeout_minutes: watch.idle === undefined ? null : watch.idle.afterMs / 60_000,
+    server: "gpu",
+    gpus,
+    sessions: watch.sessions ?? null,
+    jobs_running: machine.jobsRunning(),
+    idle_warning: watch.idleWarning ?? null,
+    lease_warning: watch.leaseWarning ?? null,
+    ending: watch.ending ?? null,
   };
 }
 
@@ -42,24 +91,6 @@ function wholeMinutes(ms: number): number {
   return Math.max(0, Math.floor(ms / 60_000));
 }
 
-/** What `nvidia-smi` says of the first GPU. With MIG it says `[N/A]`, and without a GPU it is not there. */
-async function gpuUtilization(world: World): Promise<number> {
-  const child = world.spawn(["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"], {
-    cwd: world.cwd,
-    env: world.env,
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "ignore",
-  });
-  const answered = new AbortController();
-  // A driver that hangs must not hang the status.
-  const late = world.clock.sleep(gpuTimeoutMs, answered.signal).then(() => void child.kill("SIGKILL"), () => {});
-  try {
-    const failed = new Promise<string>((resolve) => child.once("error", () => resolve("")));
-    const said = child.stdout ? text(child.stdout).catch(() => "") : Promise.resolve("");
-    const first = (await Promise.race([said, failed, late.then(() => "")])).split("\n")[0]?.trim() ?? "";
-    return /^\d+$/.test(first) ? Number(first) : -1;
-  } finally {
-    answered.abort();
-  }
+function isoOf(time: number | undefined): string | null {
+  return time === undefined ? null : new Date(time).toISOString();
 }

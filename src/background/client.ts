@@ -5,18 +5,35 @@ import { childEnvironment } from "../env.ts";
 import { GpuError } from "../errors.ts";
 import type { World } from "../world.ts";
 import { connectControl, type Connection } from "./connection.ts";
+import { providerVariables } from "./keys.ts";
 import { backgroundPlace, preparePlace } from "./place.ts";
-import { Ping, protocolVersion, type TunnelFilter, TunnelReport, type TunnelRequest } from "./protocol.ts";
+import {
+  type Keys,
+  Ping,
+  protocolVersion,
+  ReaperReport,
+  type TunnelFilter,
+  TunnelReport,
+  type TunnelRequest,
+  type WatchRequest,
+} from "./protocol.ts";
 
 /** What commands ask of the background process. */
 export interface BackgroundClient extends Disposable {
   ping(): Promise<Ping>;
+  /** From here on the run is watched, until this client is disposed or its process dies. */
+  watchRun(request: WatchRequest): Promise<void>;
+  /** Hands over what opens the accounts of providers. */
+  giveKeys(keys: Keys): Promise<void>;
+  reaper(): Promise<ReaperReport>;
   /** Resolves when the tunnel stands. */
   startTunnel(request: TunnelRequest): Promise<TunnelReport>;
   tunnels(filter?: TunnelFilter): Promise<TunnelReport[]>;
   stopTunnels(filter: TunnelFilter): Promise<TunnelReport[]>;
   /** Resolves when it is gone. */
   quit(): Promise<void>;
+  /** Resolves when the connection is over. */
+  readonly closed: Promise<void>;
 }
 
 export interface BackgroundClientOptions {
@@ -44,19 +61,19 @@ export async function backgroundClient(
   const { signal, version = packageJson.version, startTimeoutMs = 10_000 } = options;
   const place = preparePlace(world);
   const deadline = world.clock.now() + startTimeoutMs;
-  let starter: { isOver: boolean } | undefined;
+  let starter: Starter | undefined;
   for (;;) {
     signal?.throwIfAborted();
     const connection = await connectControl(place.socket);
     const client = connection && await usableClient(connection, version);
     if (client) return client;
-    // One that lost the race to another starter has ended; so has one that met a predecessor on its way out.
-    if (!connection && (!starter || starter.isOver)) starter = start(world, place.log);
-    if (world.clock.now() > deadline) {
+    if (starter?.hasFailed || world.clock.now() > deadline) {
       throw new GpuError("the background process does not start", {
         hint: `\`${place.log}\` may say why${lastLine(place.log)}`,
       });
     }
+    // One that lost the race to another starter has ended; so has one that met a predecessor on its way out.
+    if (!connection && (!starter || starter.isOver)) starter = start(world, place.log);
     await world.clock.sleep(20, signal);
   }
 }
@@ -121,20 +138,28 @@ async function usableClient(connection: Connection, version: string): Promise<Ba
   );
 }
 
-function start({ env, folders, self, spawn }: ClientWorld, log: string): { isOver: boolean } {
-  const starter = { isOver: false };
+interface Starter {
+  isOver: boolean;
+  /** It could not be started, or ended with an error: another try would not do better. */
+  hasFailed: boolean;
+}
+
+function start({ env, folders, self, spawn }: ClientWorld, log: string): Starter {
+  const starter = { isOver: false, hasFailed: false };
+  const over = (hasFailed: boolean) => Object.assign(starter, { isOver: true, hasFailed });
   const output = openSync(log, "a", 0o600);
   try {
     const child = spawn([...self, ":background"], {
       cwd: folders.state,
-      env: childEnvironment(env),
+      // Anybody of this user may read the environment of a process: keys go over the socket.
+      env: childEnvironment(env, Object.fromEntries(providerVariables.map((name) => [name, undefined]))),
       detached: true,
       stdin: "ignore",
       stdout: "ignore",
       stderr: output,
     });
-    child.once("exit", () => starter.isOver = true);
-    child.once("error", () => starter.isOver = true);
+    child.once("exit", (code) => over(code !== 0));
+    child.once("error", () => over(true));
     child.unref();
   } finally {
     closeSync(output);
@@ -146,6 +171,10 @@ function clientOver(connection: Connection): BackgroundClient {
   const reports = z.array(TunnelReport);
   return {
     ping: async () => Ping.parse(await connection.ask("ping")),
+    watchRun: async (request) => void await connection.ask("run.watch", request),
+    giveKeys: async (keys) => void await connection.ask("keys", keys),
+    reaper: async () => ReaperReport.parse(await connection.ask("reaper.status")),
+    closed: connection.closed,
     startTunnel: async (request) => TunnelReport.parse(await connection.ask("tunnel.start", request)),
     tunnels: async (filter = {}) => reports.parse(await connection.ask("tunnel.status", filter)),
     stopTunnels: async (filter) => reports.parse(await connection.ask("tunnel.stop", filter)),

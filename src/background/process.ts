@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, rmSync, statSync, truncateSync } from "node:fs";
 import net, { type Socket } from "node:net";
 import packageJson from "../../package.json" with { type: "json" };
 import { GpuError, messageOf } from "../errors.ts";
@@ -6,29 +6,35 @@ import { tryLock } from "../lock.ts";
 import type { World } from "../world.ts";
 import { readJsonLines, writeJsonLine } from "./lines.ts";
 import { preparePlace } from "./place.ts";
+import type { ProviderRegistry } from "../provider/registry.ts";
 import { type Answer, protocolVersion, Request } from "./protocol.ts";
-import { createTunnels, type Tunnels } from "./tunnels.ts";
+import { type Reaping, startReaping } from "./reaping.ts";
+import { lazyTunnels } from "./lazy-tunnels.ts";
+import type { Tunnels } from "./tunnels.ts";
 
 export interface BackgroundOptions {
-  /** How long it stays when it holds nothing; 60 s when left out. */
+  /** How long it stays when it holds nothing; half a second when left out: the next one starts as fast. */
   readonly idleMs?: number;
   /** How long a tunnel whose instance does not answer tries again; 5 min when left out. */
   readonly giveUpAfterMs?: number;
   readonly version?: string;
+  readonly registry?: ProviderRegistry;
   /** Ends it in order. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * The background process of a state folder: holds tunnels for commands that have ended, and ends itself when there is
- * nothing to hold. Returns at once where another one lives. Returns its exit code.
+ * The background process of a state folder: holds tunnels for commands that have ended, stops what dead runs and ended
+ * leases leave, and ends itself when there is nothing to hold. Returns at once where another one lives. Returns its
+ * exit code.
  */
 export async function runBackground(world: World, options: BackgroundOptions = {}): Promise<number> {
-  const { idleMs = 60_000, giveUpAfterMs = 300_000, version = packageJson.version, signal } = options;
+  const { idleMs = 500, giveUpAfterMs = 300_000, version = packageJson.version, signal } = options;
   const id = Buffer.from(world.random(8)).toString("hex");
   const place = preparePlace(world);
   using lock = tryLock(place.lock);
   if (!lock) return 0;
+  startLogAnew(place.log);
   const log = (text: string) =>
     appendFileSync(place.log, `${new Date(world.clock.now()).toISOString()} ${clean(text)}\n`, { mode: 0o600 });
 
@@ -36,20 +42,31 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   const sockets = new Set<Socket>();
   let requests = 0;
   let idle = new AbortController();
-  const isIdle = () => tunnels.heldCount() === 0 && sockets.size === 0 && requests === 0;
+  const heldCount = () => tunnels.heldCount() + reaping.heldCount();
+  const isIdle = () => heldCount() === 0 && sockets.size === 0 && requests === 0;
   const onChange = () => {
     idle.abort(new Error("something changed"));
     if (!isIdle()) return;
     idle = new AbortController();
     world.clock.sleep(idleMs, idle.signal).then(() => quit.resolve("nothing to hold"), () => {});
   };
-  const tunnels = createTunnels({ world, giveUpAfterMs, onChange, log });
+  const tunnels = lazyTunnels({ world, giveUpAfterMs, onChange, log });
+  const registry = options.registry ?? (await import("../provider/registry.ts")).providerRegistry;
+  let isServing = false;
+  const reaping = await startReaping({ world, registry, log, onChange: () => isServing && onChange() });
   const handle = (request: Request, gone: AbortSignal) =>
     answer(request, {
       gone,
       tunnels,
+      reaping,
       quit: () => quit.resolve("asked to"),
-      ping: () => ({ id, version, protocol: protocolVersion, held: tunnels.heldCount() }),
+      // A lease is in the journal, where a successor finds it; tunnels and connections of runs are here alone.
+      ping: () => ({
+        id,
+        version,
+        protocol: protocolVersion,
+        held: tunnels.heldCount() + reaping.report().runs.length,
+      }),
     });
 
   const server = net.createServer((socket) => {
@@ -75,6 +92,7 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   });
   await listen(server, place.socket, world.platform);
   signal?.addEventListener("abort", () => quit.resolve("interrupted"), { once: true });
+  isServing = true;
   log(`started, version ${version}`);
   onChange();
 
@@ -82,6 +100,7 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   idle.abort(new Error("over"));
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   await tunnels.stop({});
+  await reaping[Symbol.asyncDispose]();
   for (const socket of sockets) socket.end();
   await Promise.race([closed, world.clock.sleep(1000)]);
   for (const socket of sockets) socket.destroy();
@@ -89,6 +108,13 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   if (world.platform !== "win32") rmSync(place.socket, { force: true });
   log(`ended: ${why}`);
   return 0;
+}
+
+const logBytesMax = 1024 * 1024;
+
+/** Nobody rotates it for us. */
+function startLogAnew(path: string): void {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax) truncateSync(path);
 }
 
 async function listen(server: net.Server, path: string, platform: NodeJS.Platform): Promise<void> {
@@ -120,17 +146,24 @@ interface Parts {
   /** Fires when who asked goes away. */
   readonly gone: AbortSignal;
   readonly tunnels: Tunnels;
+  readonly reaping: Reaping;
   ping(): unknown;
   quit(): void;
 }
 
-async function answer(request: Request, { tunnels, gone, ping, quit }: Parts): Promise<unknown> {
+async function answer(request: Request, { tunnels, reaping, gone, ping, quit }: Parts): Promise<unknown> {
   switch (request.method) {
     case "ping":
       return ping();
     case "quit":
       quit();
       return null;
+    case "run.watch":
+      return reaping.watch(request.parameters, gone);
+    case "keys":
+      return reaping.remember(request.parameters);
+    case "reaper.status":
+      return reaping.report();
     case "tunnel.start":
       return await tunnels.start(request.parameters, gone);
     case "tunnel.status":

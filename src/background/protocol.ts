@@ -7,7 +7,7 @@ import { z } from "zod";
  */
 
 /** Grows when a request or an answer changes in a way that another version does not understand. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 const port = z.number().int().min(0).max(65535);
 const serviceName = z.enum(["ci", "agent"]);
@@ -59,6 +59,30 @@ export const TunnelFilter = z.object({ name: z.string().optional(), instanceId: 
 
 export type TunnelFilter = z.output<typeof TunnelFilter>;
 
+/** Values of environment variables that providers read, of the process that asks. They stay in memory. */
+export const Keys = z.record(z.string(), z.string());
+
+export type Keys = z.output<typeof Keys>;
+
+/** A run is watched for as long as the connection that asked for it is open. */
+export const WatchRequest = z.object({ run: z.string().regex(/^[0-9a-f]{1,64}$/), keys: Keys });
+
+export type WatchRequest = z.output<typeof WatchRequest>;
+
+/** What the reaper holds and does. Times are milliseconds since 1970. */
+export const ReaperReport = z.object({
+  pid: z.number(),
+  /** Runs that hold a connection. */
+  runs: z.array(z.string()),
+  /** Launches that may have a machine. */
+  openLaunches: z.number(),
+  nextLeaseEndsAt: z.number().nullable(),
+  /** Launches that are being stopped, with what went wrong last. */
+  hunts: z.array(z.object({ token: z.string(), since: z.number(), attempts: z.number(), failure: z.string().nullable() })),
+});
+
+export type ReaperReport = z.output<typeof ReaperReport>;
+
 export const Ping = z.object({
   /** Of this one process, made up at its start. */
   id: z.string(),
@@ -75,6 +99,9 @@ const id = z.number().int();
 export const Request = z.discriminatedUnion("method", [
   z.object({ id, method: z.literal("ping") }),
   z.object({ id, method: z.literal("quit") }),
+  z.object({ id, method: z.literal("run.watch"), parameters: WatchRequest }),
+  z.object({ id, method: z.literal("keys"), parameters: Keys }),
+  z.object({ id, method: z.literal("reaper.status") }),
   z.object({ id, method: z.literal("tunnel.start"), parameters: TunnelRequest }),
   z.object({ id, method: z.literal("tunnel.status"), parameters: TunnelFilter }),
   z.object({ id, method: z.literal("tunnel.stop"), parameters: TunnelFilter }),

@@ -5,7 +5,8 @@ import type { TunnelReport } from "./protocol.ts";
 export const Tunnel = z.object({
   name: z.string().describe("name it is stopped by"),
   instance: z.string().describe("id of the instance it leads to"),
-  state: z.enum(["open", "reconnecting", "ended"]).describe("`ended`: given up, the reason says why"),
+  state: z.enum(["open", "reconnecting", "ended", "closed"])
+    .describe("`ended`: given up, the reason says why; `closed`: it was stopped just now"),
   forwards: z.array(z.object({
     bind: z.string().describe("local address it listens on"),
     localPort: z.number().int().describe("local port"),

@@ -1,7 +1,6 @@
 // What the `ci` commands share: their parameters, their client, and how events look.
 import { z } from "zod";
 import type { Context, View } from "../command.ts";
-import { activeProfile } from "../config.ts";
 import { exitCodes, InterruptedError } from "../errors.ts";
 import { safeText } from "../terminal/safe.ts";
 import type { CiClient } from "./client.ts";
@@ -13,6 +12,10 @@ export const serverParams = {
     env: "CI_SERVER_URL",
     placeholder: "url",
     description: "address of the CI server; the profile's when left out, else http://localhost:8000",
+  }),
+  instance: z.string().optional().meta({
+    complete: "instance",
+    description: "the CI server of this instance, through a tunnel that is open as long as the command",
   }),
   apiKey: z.string().optional().meta({
     env: "CI_API_KEY",
@@ -43,12 +46,35 @@ export const CiEventOutput = z.discriminatedUnion("type", [
 ]);
 export type CiEventOutput = z.output<typeof CiEventOutput>;
 
-export async function clientOf(context: Context, flags: { server?: string; apiKey?: string }): Promise<CiClient> {
+export interface ServerFlags {
+  readonly server?: string;
+  readonly apiKey?: string;
+  readonly instance?: string;
+}
+
+/** A client, and the tunnel it may need. */
+export interface OpenClient extends AsyncDisposable {
+  readonly client: CiClient;
+}
+
+/** The client that the flags, the environment and the profile mean. */
+export async function openClient(context: Context, { instance, ...flags }: ServerFlags): Promise<OpenClient> {
   const { ciClient } = await import("./client.ts");
   const { ciSettings } = await import("./settings.ts");
   const { world, globals, signal } = context;
-  const configured = activeProfile(await context.config(), globals.profile).ci;
-  return ciClient({ world, signal, ...await ciSettings(world, { flags, configured }) });
+  if (instance !== undefined) {
+    const { openInstanceServer } = await import("../rent/ci-server.ts");
+    const { server, apiKey, close } = await openInstanceServer(context, instance);
+    return { client: ciClient({ world, signal, server, apiKey }), [Symbol.asyncDispose]: close };
+  }
+  const { activeProfile, profileName } = await import("../config.ts");
+  const { readSecret } = await import("../secrets.ts");
+  const config = await context.config();
+  const settings = await ciSettings(world, { flags, configured: activeProfile(config, globals.profile).ci });
+  // The keychain is asked only where nothing else has a key.
+  const apiKey = settings.apiKey ?? await readSecret(world, `ci:${profileName(config, globals.profile)}`);
+  const client = ciClient({ world, signal, ...settings, apiKey });
+  return { client, [Symbol.asyncDispose]: () => Promise.resolve() };
 }
 
 /** Log lines are the answer; all else is said beside it. */
@@ -59,7 +85,8 @@ export function viewEvent(event: CiEventOutput): View {
   }
   // A very long line comes in pieces, and the last line may have no end: what is printed is what was said.
   if (event.type === "log") return new TextEncoder().encode(safeText(event.data));
-  return event.reason === undefined ? undefined : { stderr: event.reason };
+  const outcome = event.success ? "The tests passed." : "The tests failed.";
+  return { stderr: event.reason === undefined ? outcome : `${event.reason}\n${outcome}` };
 }
 
 export function exitOfEvent(event: CiEventOutput): number {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { z } from "zod";
 import { type Attached, type Context, defineCommand } from "../command.ts";
 import type { ExecOptions, ExecResult } from "../ssh/exec.ts";
@@ -32,16 +33,20 @@ export default defineCommand({
     signal: z.string().nullable().describe("signal that ended it"),
     stdout: z.string().describe("what it printed; empty where that went to the terminal"),
     stderr: z.string().describe("its errors; empty where they went to the terminal"),
+    encoding: z.enum(["utf8", "base64"]).describe("of stdout and stderr: base64 where they are not UTF-8"),
     durationMs: z.number().describe("from its start to its end, in milliseconds"),
   }),
   async run({ instance, command }, context) {
     const { oneLaunch } = await import("../rent/fleet.ts");
     const { connectInstance } = await import("../rent/connect.ts");
+    const { onInstance } = await import("../rent/lost.ts");
     const { commandLine } = await import("../quote.ts");
     const launch = await oneLaunch(context, instance);
-    await using session = await connectInstance(context.world, launch, context.signal);
     const startedAt = context.world.clock.now();
-    const ran = await runThere(session, commandLine(command), context);
+    const ran = await onInstance(context, launch, async () => {
+      await using session = await connectInstance(context.world, launch, context.signal);
+      return await runThere(session, commandLine(command), context);
+    });
     return { id: launch.instanceId ?? launch.token, ...ran, durationMs: context.world.clock.now() - startedAt };
   },
   exitCode: ({ exitCode }) => exitCode,
@@ -53,18 +58,41 @@ interface Ran {
   readonly signal: string | null;
   readonly stdout: string;
   readonly stderr: string;
+  readonly encoding: "utf8" | "base64";
 }
 
-async function runThere(session: Session, command: string, { attached, signal }: Context): Promise<Ran> {
-  if (attached) return { ...exitOf(await runAttached(session, command, attached, signal)), stdout: "", stderr: "" };
+async function runThere(session: Session, command: string, context: Context): Promise<Ran> {
+  const { attached, signal, world, globals, run } = context;
+  if (attached) {
+    return {
+      ...exitOf(await runAttached(session, command, attached, signal)),
+      stdout: "",
+      stderr: "",
+      encoding: "utf8",
+    };
+  }
   const stdout: Uint8Array[] = [];
   const stderr: Uint8Array[] = [];
-  const exit = await session.exec(command, {
-    signal,
-    onStdout: (chunk) => void stdout.push(chunk),
-    onStderr: (chunk) => void stderr.push(chunk),
-  });
-  return { ...exitOf(exit), stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
+  const ended = new AbortController();
+  // Under `--json` what is piped in goes along; a recipe's own stdin is not the command's.
+  const { stdin } = world.terminal;
+  const isPiped = globals.json && !run.isRecipe && !stdin.isTTY;
+  try {
+    const exit = await session.exec(command, {
+      signal,
+      stdin: isPiped ? stdin.read({ signal: ended.signal }) : undefined,
+      onStdout: (chunk) => void stdout.push(chunk),
+      onStderr: (chunk) => void stderr.push(chunk),
+    });
+    return { ...exitOf(exit), ...asText(Buffer.concat(stdout), Buffer.concat(stderr)) };
+  } finally {
+    ended.abort();
+  }
+}
+
+function asText(stdout: Buffer, stderr: Buffer): Pick<Ran, "stdout" | "stderr" | "encoding"> {
+  const encoding = isUtf8(stdout) && isUtf8(stderr) ? "utf8" : "base64";
+  return { stdout: stdout.toString(encoding), stderr: stderr.toString(encoding), encoding };
 }
 
 /** Our terminal becomes the command's: a PTY where we have a terminal on both sides, plain bytes else. */

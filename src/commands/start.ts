@@ -1,95 +1,42 @@
 import { z } from "zod";
-import { type Context, defineCommand } from "../command.ts";
+import { defineCommand } from "../command.ts";
 import { minutesText } from "../duration.ts";
 import { Instance } from "../rent/instances.ts";
-import type { RentRequest } from "../rent/launch.ts";
-
-const defaultHours = 4;
+import { startParams, toStartRequest } from "../rent/start-params.ts";
 
 export default defineCommand({
   name: "start",
   summary: "Rent an instance and wait until SSH answers",
   description:
-    "Each instance has a lease and is stopped when that ends. One that never becomes ready is given back.\n" +
+    "Each instance has a lease and is stopped when that ends. One that never becomes ready, or does not have the GPUs that\n" +
+    "are paid for, is given back and the next offer is tried.\n" +
     "Until a provider is configured or named, it is `local`: a machine on this computer, for $0.00/h.",
   effect: "spend",
   examples: [
     { command: "gpu start", says: "the cheapest that is free, for 4 hours" },
-    { command: "gpu start --type gpu_1x_a10 --hours 0.5", says: "this type, for half an hour" },
+    { command: "gpu start --type gpu_1x_a10 --type gpu_1x_a100 --hours 0.5", says: "the first of these that is free" },
+    { command: "gpu start --model llama-3.1-70b --max-price 4", says: "what has the memory for a model" },
+    { command: "gpu start --type gpu_1x_h100_pcie --retry-until-up 6h", says: "go on trying while none is free" },
     { command: "gpu start --no-wait", says: "return at once; `gpu wait` waits" },
   ],
-  input: z.object({
-    type: z.string().optional().meta({
-      aliases: ["gpu"],
-      complete: "offer",
-      description: "instance type; the cheapest that is free when left out",
-    }),
-    region: z.string().optional().describe("region; any when left out"),
-    hours: z.number().positive().optional().meta({
-      short: "H",
-      env: "GPU_LEASE_HOURS",
-      description: "lease in hours: the instance is stopped when it ends; 4 when left out",
-    }),
-    name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/, "letters, digits, `-` and `_`, at most 40").optional()
-      .describe("name to call it by"),
-    wait: z.boolean().default(true).describe("wait until SSH answers"),
-    readyTimeout: z.number().positive().optional().meta({
-      placeholder: "seconds",
-      description:
-        "seconds it may take until SSH answers, else it is given back; the provider's own limit when left out",
-    }),
-    fakeGpu: z.string().optional().meta({
-      placeholder: "model",
-      description: "put a fake nvidia-smi on a local machine: `h100`, `a100`, …",
-    }),
-  }),
+  input: z.object({ ...startParams, wait: z.boolean().default(true).describe("wait until SSH answers") }),
   output: Instance,
-  async plan({ type, region, ...input }, context) {
-    const { chooseOffer } = await import("../rent/offer.ts");
-    const { leaseCost } = await import("../rent/lease.ts");
-    const provider = await context.provider();
-    const { offer, region: where } = chooseOffer(await provider.offers(context.signal), { type, region });
-    const hours = await hoursOf(input, context);
-    const action = `rent ${offer.type} in ${where} for ${hours} h at $${offer.pricePerHour.toFixed(2)}/h`;
-    return { action, costDollars: leaseCost({ pricePerHour: offer.pricePerHour, hours }) };
+  async plan({ wait, ...input }, context) {
+    const { planStart } = await import("../rent/start-plan.ts");
+    return await planStart(context, await toStartRequest(input, wait, context));
   },
-  async run({ wait, readyTimeout, ...input }, context) {
-    const { launchInstance } = await import("../rent/launch.ts");
-    const { bootInstance, leaveBooting } = await import("../rent/boot.ts");
-    const { tidyUp } = await import("../rent/fleet.ts");
-    await tidyUp(context);
-    const provider = await context.provider();
-    if (provider.name === "local") context.note("renting from `local`: a machine on this computer, $0.00/h");
-    const launch = await launchInstance({
-      world: context.world,
-      journal: await context.journal(),
-      provider,
-      run: await context.run.id(),
-      profile: context.globals.profile,
-      signal: context.signal,
-      onProgress: context.progress,
-      request: await requestOf(input, context),
-    });
-    if (!wait) return await leaveBooting(context, launch);
-    return await bootInstance(context, launch, { timeoutMs: readyTimeout && readyTimeout * 1000, isOurs: true });
+  async run({ wait, ...input }, context) {
+    const { startInstance } = await import("../rent/start.ts");
+    return await startInstance(context, await toStartRequest(input, wait, context));
   },
   async handle(instance, context) {
     const { openInstanceHandle } = await import("../recipe/instance.ts");
     return await openInstanceHandle(instance, context);
   },
-  view: ({ id, state, address, readyAt, pricePerHour, leaseMinutesLeft }) => {
+  view: ({ id, name, state, address, readyAt, pricePerHour, leaseMinutesLeft }) => {
     const where = address && readyAt ? `ready at ${address.host}:${address.port}` : state;
-    return `${id} is ${where}, $${pricePerHour.toFixed(2)}/h, leased for ${minutesText(leaseMinutesLeft ?? 0)}`;
+    return `${name === null ? id : `${id} (${name})`} is ${where}, $${pricePerHour.toFixed(2)}/h, leased for ${
+      minutesText(leaseMinutesLeft ?? 0)
+    }`;
   },
 });
-
-async function requestOf(
-  input: Omit<RentRequest, "hours"> & { hours?: number },
-  context: Context,
-): Promise<RentRequest> {
-  return { ...input, hours: await hoursOf(input, context) };
-}
-
-async function hoursOf({ hours }: { hours?: number }, context: Context): Promise<number> {
-  return hours ?? (await context.config()).defaults.hours ?? defaultHours;
-}

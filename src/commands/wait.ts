@@ -30,5 +30,6 @@ export default defineCommand({
     const { openInstanceHandle } = await import("../recipe/instance.ts");
     return await openInstanceHandle(instance, context);
   },
-  view: ({ id, address }) => `${id} is ready${address ? ` at ${address.host}:${address.port}` : ""}`,
+  view: ({ id, name, address }) =>
+    `${name === null ? id : `${id} (${name})`} is ready${address ? ` at ${address.host}:${address.port}` : ""}`,
 });

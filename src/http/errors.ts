@@ -94,7 +94,7 @@ export async function statusError(
   { service, url }: { service: string; url: URL },
 ): Promise<HttpError> {
   const body = (await response.text().catch(() => "")).slice(0, 4096);
-  const requestId = response.headers.get("x-request-id") ?? undefined;
+  const requestId = response.headers.get("x-request-id") ?? response.headers.get("cf-ray") ?? undefined;
   const { status } = response;
   if (status === 407) {
     return new HttpError(`the proxy on the way to ${service} asks for a login`, {
@@ -104,12 +104,28 @@ export async function statusError(
       hint: "put user and password into `HTTPS_PROXY`: `http://user:password@proxy:port`",
     });
   }
+  if (status === 429) {
+    // Often from a guard in front of the server, as a web page or plain text.
+    return new HttpError(`${service} at ${url.origin} asks to slow down`, {
+      reason: "status",
+      status,
+      body,
+      requestId,
+      hint: "wait a minute, then try again",
+    });
+  }
   if (looksLikeHtml(response, body)) return htmlError(response, { service, url });
+  // Only seen where redirects are not followed. What is said of the other place is no more than where it is.
+  const elsewhere = URL.parse(response.headers.get("location") ?? "", url)?.origin;
+  const hint = status >= 300 && status < 400 && elsewhere !== undefined
+    ? `it points to \`${elsewhere}\`; use that address if you trust it`
+    : undefined;
   return new HttpError(`${service} at ${url.origin} answered ${status} to ${url.pathname}`, {
     reason: "status",
     status,
     body,
     requestId,
+    hint,
   });
 }
 

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { World } from "../world.ts";
 import { connectionError, htmlError, HttpError, looksLikeHtml, statusError } from "./errors.ts";
 import { watchQuiet } from "./quiet.ts";
-import { maxAttempts, pauseMs } from "./retry.ts";
+import { maxAttempts, pauseMs, slowDownMs } from "./retry.ts";
 
 /** Whom to ask, and how to speak of it in messages: `the CI server`. */
 export interface Target {
@@ -12,6 +12,17 @@ export interface Target {
   readonly baseUrl: string;
   readonly bearer?: string;
   readonly signal?: AbortSignal;
+  readonly limiter?: Limiter;
+  /** `manual`: an answer that points elsewhere is an error, and neither key nor body goes there. */
+  readonly redirect?: "follow" | "manual";
+}
+
+/** Keeps how often a server may be asked. */
+export interface Limiter {
+  /** Waits until the next request may leave; asked before each attempt. */
+  turn(signal?: AbortSignal): Promise<void>;
+  /** The server said 429: nobody's turn comes for that long. */
+  pause(ms: number): Promise<void>;
 }
 
 export interface RequestOptions {
@@ -27,10 +38,16 @@ export interface RequestOptions {
   /** Whether a repeated request does no harm; by default only GET and DELETE. */
   readonly isRepeatable?: boolean;
   readonly attempts?: number;
+  /**
+   * On a connection of its own. Bun sends a request again by itself when a kept connection is cut before its answer;
+   * since 1.4 not a POST, but what must never leave twice does not depend on that.
+   */
+  readonly isAlone?: boolean;
 }
 
 const defaultTimeoutMs = 30_000;
-const passing = new Set([408, 425, 429, 500, 502, 503, 504]);
+// 520 to 524 and 530 are Cloudflare's, for a server behind it that does not answer.
+const passing = new Set([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530]);
 
 /** One request: its 2xx answer with the body unread, or an `HttpError`. Reads and deletes are tried four times. */
 export async function request(target: Target, options: RequestOptions): Promise<Response> {
@@ -38,13 +55,18 @@ export async function request(target: Target, options: RequestOptions): Promise<
   const isRepeatable = options.isRepeatable ?? (method === "GET" || method === "DELETE");
   const attempts = isRepeatable ? options.attempts ?? maxAttempts : 1;
   for (let attempt = 1;; attempt++) {
+    await target.limiter?.turn(target.signal);
     const outcome = await once(target, options);
     if (outcome instanceof Response) return outcome;
-    const waitMs = isWorthRepeating(outcome.error, target)
-      ? pauseMs(target.world, { attempt, attempts, retryAfter: outcome.retryAfter })
+    const { error, retryAfter } = outcome;
+    const isSlowedDown = target.limiter !== undefined && error.status === 429;
+    // Also where this request is not repeated: the next one, of whatever process, comes later.
+    if (isSlowedDown) await target.limiter?.pause(slowDownMs(target.world, { attempt, retryAfter }));
+    const waitMs = isWorthRepeating(error, target)
+      ? pauseMs(target.world, { attempt, attempts, retryAfter })
       : undefined;
-    if (waitMs === undefined) throw outcome.error;
-    await target.world.clock.sleep(waitMs, target.signal);
+    if (waitMs === undefined) throw error;
+    if (!isSlowedDown) await target.world.clock.sleep(waitMs, target.signal);
   }
 }
 
@@ -89,6 +111,8 @@ async function once(
     signal: signal ? AbortSignal.any([signal, ended.signal]) : ended.signal,
     // Bun cuts a connection that is silent for five minutes; silence is judged here and by who reads the body.
     timeout: false,
+    ...(options.isAlone === true ? { keepalive: false } : {}),
+    ...(target.redirect === undefined ? {} : { redirect: target.redirect }),
     ...(upload ? { body: upload.stream, duplex: "half" } : given === undefined ? {} : { body: given }),
   };
   try {
@@ -130,13 +154,15 @@ function watched(source: ReadableStream<Uint8Array>, touch: () => void) {
 }
 
 function isWorthRepeating(error: HttpError, target: Target): boolean {
-  if (error.reason === "status") return passing.has(error.status ?? 0);
+  // A guard in front of a server that is away says so with a web page.
+  if (error.reason === "status" || error.reason === "html") return passing.has(error.status ?? 0);
   // On this very computer nothing lies between that could have a bad moment.
   if (error.reason === "refused") return !isLoopback(new URL(target.baseUrl).hostname);
   return error.reason === "cut" || error.reason === "timeout" || error.reason === "dns";
 }
 
-function isLoopback(hostname: string): boolean {
+/** Whether a URL's host is this very computer. */
+export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
 }
 

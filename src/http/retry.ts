@@ -32,3 +32,15 @@ export function pauseMs(
   if (asked === undefined) return backoffMs(world, attempt);
   return asked > maxRetryAfterMs ? undefined : asked;
 }
+
+const slowDownBaseMs = 10_000;
+const slowDownCapMs = 60_000;
+
+/** How long everybody holds back after a 429: what the server asks for, else ten seconds, doubled each time. */
+export function slowDownMs(
+  world: Pick<World, "clock">,
+  { attempt, retryAfter }: { attempt: number; retryAfter: string | null },
+): number {
+  const asked = retryAfterMs(retryAfter, world.clock.now()) ?? slowDownBaseMs * 2 ** (attempt - 1);
+  return Math.min(asked, retryAfter === null ? slowDownCapMs : maxRetryAfterMs);
+}

@@ -21,6 +21,8 @@ export interface Provider {
 
   /** Whose machines these are, for the journal: never a secret. Throws `LoginError` when the key is not accepted. */
   account?(signal?: AbortSignal): Promise<string>;
+  /** What an agent on an instance needs to end it by itself: the variables this provider reads key and address from. */
+  endEnvironment?(): Promise<Readonly<Record<string, string>>>;
   restart?(id: string, signal?: AbortSignal): Promise<void>;
   rename?(id: string, name: string, signal?: AbortSignal): Promise<void>;
   /** Keeps the disk, and what the disk costs. */
@@ -124,6 +126,8 @@ export interface LaunchRequest {
   readonly filesystems?: readonly string[];
   /** Id or family of the image. */
   readonly image?: string;
+  /** Fires when the launch is not wanted any more: what has not left yet, since its turn has not come, is not sent. */
+  readonly wanted?: AbortSignal;
   /** Put a fake nvidia-smi of this model on the machine; only the local provider can. */
   readonly fakeGpu?: string;
 }

@@ -8,9 +8,11 @@ export interface Gpu {
   /**
    * List what can be rented, cheapest first.
    *
+   * Over all configured providers at once; one that cannot be asked hides none of the others.
+   *
    * On the command line: `gpu available`.
    */
-  available(input?: Record<never, never>, options?: CallOptions): Promise<AvailableOutput>;
+  available(input?: AvailableInput, options?: CallOptions): Promise<AvailableOutput>;
   readonly ci: {
     /**
      * List your jobs.
@@ -46,6 +48,77 @@ export interface Gpu {
    * On the command line: `gpu completion`.
    */
   completion(input: CompletionInput, options?: CallOptions): Promise<CompletionOutput>;
+  readonly config: {
+    /**
+     * Print a setting as it is in force.
+     *
+     * A flag wins over the environment, that over the profile, that over the default. Secrets are stars.
+     *
+     * On the command line: `gpu config get`.
+     */
+    get(input: ConfigGetInput, options?: CallOptions): Promise<ConfigGetOutput>;
+    /**
+     * List settings and where each comes from.
+     *
+     * Secrets are listed by name and place; what they are is never shown.
+     *
+     * On the command line: `gpu config list`.
+     */
+    list(input?: Record<never, never>, options?: CallOptions): Promise<ConfigListOutput>;
+    /**
+     * Print where the configuration is.
+     *
+     * On the command line: `gpu config path`.
+     */
+    path(input?: Record<never, never>, options?: CallOptions): Promise<ConfigPathOutput>;
+    /**
+     * Change a setting and keep the file's comments.
+     *
+     * On the command line: `gpu config set`.
+     */
+    set(input: ConfigSetInput, options?: CallOptions): Promise<ConfigSetOutput>;
+  };
+  /**
+   * Set up a provider, its key and your defaults.
+   *
+   * Without flags it asks. The key is checked with the provider before anything is written, and is kept in the system's
+   * keychain where there is one, else in a file that only you may read. An empty value takes a setting away.
+   * A key given as a flag is seen in the list of processes and in the shell's history: `--api-key -` reads it from
+   * stdin, and without the flag it is taken from the provider's variable, `LAMBDA_API_KEY`. With several `-`, stdin
+   * has a line for each: key, status token, CI key.
+   *
+   * On the command line: `gpu configure`.
+   */
+  configure(input?: ConfigureInput, options?: CallOptions): Promise<ConfigureOutput>;
+  /**
+   * Show what was spent, from the journal of this computer.
+   *
+   * Price × time of each instance, from its launch until it was gone. The provider's bill may round otherwise.
+   *
+   * On the command line: `gpu cost`.
+   */
+  cost(input?: CostInput, options?: CallOptions): Promise<CostOutput>;
+  /**
+   * Check the setup and say what to do about it.
+   *
+   * Looks and changes nothing. All checks run side by side, each for at most 5 s. It ends with 1 when one of them fails.
+   *
+   * On the command line: `gpu doctor`.
+   */
+  doctor(input?: DoctorInput, options?: CallOptions): Promise<DoctorOutput>;
+  readonly emulate: {
+    /**
+     * Serve Lambda Cloud's API here, with machines of your own.
+     *
+     * Each instance is a machine on this computer that answers SSH; it costs nothing, and a bill says what it would have cost.
+     * A command behind two dashes finds the emulator in its environment, and the emulator ends with it.
+     * `GET /_emulator/bill` lists every instance ever made; `GET` and `POST /_emulator/faults` show and change what goes wrong.
+     * Faults: none, capacity, flaky, lost-answers, late-listing, slow, bad-machines, rate-limit, hostile, or a file of them.
+     *
+     * On the command line: `gpu emulate lambda`.
+     */
+    lambda(input?: EmulateLambdaInput, options?: Omit<CallOptions, "retry">): Stream<EmulateLambdaOutput>;
+  };
   /**
    * Run a command on an instance.
    *
@@ -55,6 +128,116 @@ export interface Gpu {
    * On the command line: `gpu exec`.
    */
   exec(input: ExecInput, options?: CallOptions): Promise<ExecOutput>;
+  /**
+   * Make the lease of an instance longer. It spends: the recipe's budget has to cover it.
+   *
+   * Moves the end of the lease wherever it is known: here, on the machine, and in a status daemon that was there before.
+   *
+   * On the command line: `gpu extend`.
+   */
+  extend(input: ExtendInput, options?: Omit<CallOptions, "retry">): Promise<ExtendOutput>;
+  readonly filesystem: {
+    /**
+     * Make a filesystem that outlives instances.
+     *
+     * What it costs is the provider's to say: look there. `gpu start --filesystem` mounts it.
+     *
+     * On the command line: `gpu filesystem create`.
+     */
+    create(input: FilesystemCreateInput, options?: CallOptions): Promise<FilesystemCreateOutput>;
+    /**
+     * Delete a filesystem and all that is on it.
+     *
+     * On the command line: `gpu filesystem delete`.
+     */
+    delete(input: FilesystemDeleteInput, options?: CallOptions): Promise<FilesystemDeleteOutput>;
+    /**
+     * List filesystems that outlive instances.
+     *
+     * On the command line: `gpu filesystem list`.
+     */
+    list(input?: Record<never, never>, options?: CallOptions): Promise<FilesystemListOutput>;
+  };
+  readonly instance: {
+    /**
+     * Rent an instance and return while it boots. It spends: the recipe's budget has to cover it.
+     *
+     * `gpu start` is the same and waits until SSH answers; `gpu wait` does that afterwards.
+     *
+     * On the command line: `gpu instance create`.
+     */
+    create(
+      input?: InstanceCreateInput,
+      options?: Omit<CallOptions, "retry">,
+    ): Promise<Omit<InstanceCreateOutput, keyof InstanceHandle> & InstanceHandle>;
+    /**
+     * Stop instances and end their billing, as `gpu stop`.
+     *
+     * On the command line: `gpu instance delete`.
+     */
+    delete(input?: InstanceDeleteInput, options?: CallOptions): Promise<InstanceDeleteOutput>;
+    /**
+     * Show everything that is known of one instance.
+     *
+     * On the command line: `gpu instance get`.
+     */
+    get(input?: InstanceGetInput, options?: CallOptions): Promise<InstanceGetOutput>;
+    /**
+     * List instances, those of other computers too.
+     *
+     * On the command line: `gpu instance list`.
+     */
+    list(input?: Record<never, never>, options?: CallOptions): Promise<InstanceListOutput>;
+    /**
+     * Pause an instance and keep its disk.
+     *
+     * Where a provider can: the disk and its cost stay. `gpu stop` ends all billing.
+     *
+     * On the command line: `gpu instance pause`.
+     */
+    pause(input?: InstancePauseInput, options?: CallOptions): Promise<InstancePauseOutput>;
+    /**
+     * Give an instance another name.
+     *
+     * The launch token stays in the name at the provider: `gpu` finds the instance by it.
+     *
+     * On the command line: `gpu instance rename`.
+     */
+    rename(input: InstanceRenameInput, options?: CallOptions): Promise<InstanceRenameOutput>;
+    /**
+     * Restart an instance.
+     *
+     * Its disk stays; what runs there ends.
+     *
+     * On the command line: `gpu instance restart`.
+     */
+    restart(input?: InstanceRestartInput, options?: CallOptions): Promise<InstanceRestartOutput>;
+    /**
+     * Resume an instance that is paused. It spends: the recipe's budget has to cover it.
+     *
+     * It costs again from now on; `gpu wait` waits until SSH answers.
+     *
+     * On the command line: `gpu instance resume`.
+     */
+    resume(input?: InstanceResumeInput, options?: Omit<CallOptions, "retry">): Promise<InstanceResumeOutput>;
+  };
+  /**
+   * Show what was tried, launched, refused and stopped, and why.
+   *
+   * On the command line: `gpu log`.
+   */
+  log(input?: LogInput, options?: CallOptions): Promise<LogOutput>;
+  readonly models: {
+    /**
+     * List known models and the GPU memory they need.
+     *
+     * The memory is an estimate: weights and 10 % of them, context, 2 GiB for the runtime. Your own models go under
+     * `models:` in the configuration, with the fields that `--json` shows.
+     *
+     * On the command line: `gpu models list`.
+     */
+    list(input?: Record<never, never>, options?: CallOptions): Promise<ModelsListOutput>;
+  };
   readonly recipe: {
     /**
      * Check the types of a recipe without running it.
@@ -83,10 +266,33 @@ export interface Gpu {
    * On the command line: `gpu run`.
    */
   run(input: RunInput, options?: CallOptions): Promise<RunOutput>;
+  readonly sshKey: {
+    /**
+     * Give a provider a public SSH key.
+     *
+     * On the command line: `gpu ssh-key add`.
+     */
+    add(input: SshKeyAddInput, options?: CallOptions): Promise<SshKeyAddOutput>;
+    /**
+     * Delete an SSH key at a provider.
+     *
+     * Instances that run keep it; new ones cannot be launched with it.
+     *
+     * On the command line: `gpu ssh-key delete`.
+     */
+    delete(input: SshKeyDeleteInput, options?: CallOptions): Promise<SshKeyDeleteOutput>;
+    /**
+     * List the SSH keys that a provider keeps.
+     *
+     * On the command line: `gpu ssh-key list`.
+     */
+    list(input?: Record<never, never>, options?: CallOptions): Promise<SshKeyListOutput>;
+  };
   /**
    * Rent an instance and wait until SSH answers. It spends: the recipe's budget has to cover it.
    *
-   * Each instance has a lease and is stopped when that ends. One that never becomes ready is given back.
+   * Each instance has a lease and is stopped when that ends. One that never becomes ready, or does not have the GPUs that
+   * are paid for, is given back and the next offer is tried.
    * Until a provider is configured or named, it is `local`: a machine on this computer, for $0.00/h.
    *
    * On the command line: `gpu start`.
@@ -147,6 +353,24 @@ export interface Gpu {
 /** A stream that can be iterated without `await`. */
 export type Stream<T> = Promise<AsyncIterable<T>> & AsyncIterable<T>;
 
+/** What `gpu.available` takes. */
+export interface AvailableInput {
+  /** only what has the memory for this model */
+  model?: string;
+  /** only with so much GPU memory */
+  minVram?: number;
+  /** only up to this price an hour, in US dollars */
+  maxPrice?: number;
+  /** only what is free in this region */
+  region?: string;
+  /**
+   * only what is free now
+   *
+   * Default: `false`.
+   */
+  free?: boolean;
+}
+
 /** What `gpu.available` returns. */
 export type AvailableOutput = {
   /** who rents it out */
@@ -165,12 +389,16 @@ export type AvailableOutput = {
   pricePerHour: number;
   /** regions where one is free now */
   regions: string[];
+  /** models of `gpu models list` that fit its memory */
+  models: string[];
 }[];
 
 /** What `gpu.ci.list` takes. */
 export interface CiListInput {
   /** address of the CI server; the profile's when left out, else http://localhost:8000 */
   server?: string;
+  /** the CI server of this instance, through a tunnel that is open as long as the command */
+  instance?: string;
   /** key for the CI server; from `~/.ci/config` or the profile when left out */
   apiKey?: string;
 }
@@ -208,6 +436,8 @@ export interface CiSubmitTestInput {
   ignore?: boolean;
   /** address of the CI server; the profile's when left out, else http://localhost:8000 */
   server?: string;
+  /** the CI server of this instance, through a tunnel that is open as long as the command */
+  instance?: string;
   /** key for the CI server; from `~/.ci/config` or the profile when left out */
   apiKey?: string;
 }
@@ -249,6 +479,8 @@ export interface CiWaitInput {
   all?: boolean;
   /** address of the CI server; the profile's when left out, else http://localhost:8000 */
   server?: string;
+  /** the CI server of this instance, through a tunnel that is open as long as the command */
+  instance?: string;
   /** key for the CI server; from `~/.ci/config` or the profile when left out */
   apiKey?: string;
 }
@@ -292,6 +524,283 @@ export type CompletionOutput = {
   script: string;
 };
 
+/** What `gpu.config.get` takes. */
+export interface ConfigGetInput {
+  /** dotted key: `defaults.hours` */
+  key: string;
+}
+
+/** What `gpu.config.get` returns. */
+export type ConfigGetOutput = {
+  /** dotted, as `gpu config set` takes it */
+  key: string;
+  /** its value; stars for a secret */
+  value: unknown;
+  /** what decides it; `keychain` and `file`: where a secret is kept */
+  source: "flag" | "environment" | "profile" | "configuration" | "default" | "keychain" | "file";
+  /** the flag, variable or file */
+  from: string | null;
+};
+
+/** What `gpu.config.list` returns. */
+export type ConfigListOutput = {
+  /** dotted, as `gpu config set` takes it */
+  key: string;
+  /** its value; stars for a secret */
+  value: unknown;
+  /** what decides it; `keychain` and `file`: where a secret is kept */
+  source: "flag" | "environment" | "profile" | "configuration" | "default" | "keychain" | "file";
+  /** the flag, variable or file */
+  from: string | null;
+}[];
+
+/** What `gpu.config.path` returns. */
+export type ConfigPathOutput = {
+  /** configuration file; it need not be there */
+  config: string;
+  /** secrets that are not in a keychain */
+  credentials: string;
+  /** folder of the journal, SSH keys and local machines */
+  state: string;
+  /** folder of what can be made again */
+  cache: string;
+};
+
+/** What `gpu.config.set` takes. */
+export interface ConfigSetInput {
+  /** dotted key: `defaults.hours` */
+  key: string;
+  /**
+   * value, read as YAML; several make a list
+   *
+   * Default: `[]`.
+   */
+  value?: string[];
+  /**
+   * take the setting away
+   *
+   * Default: `false`.
+   */
+  unset?: boolean;
+}
+
+/** What `gpu.config.set` returns. */
+export type ConfigSetOutput = {
+  /** dotted key */
+  key: string;
+  /** its value now; null: it was taken away */
+  value: unknown;
+  /** file that was changed */
+  path: string;
+};
+
+/** What `gpu.configure` takes. */
+export interface ConfigureInput {
+  /** API key of the provider; `-` reads it from stdin */
+  apiKey?: string;
+  /** region to prefer */
+  defaultRegion?: string;
+  /** instance type, several in order of preference */
+  defaultGpu?: string[];
+  /** model that is served, as `gpu models list` names it */
+  defaultModel?: string;
+  /** lease of an instance, in hours */
+  leaseHours?: number;
+  /** your SSH key */
+  sshKeyPath?: string;
+  /** filesystem that is mounted */
+  filesystemName?: string;
+  /** token of the status daemon; `-` reads it from stdin */
+  statusToken?: string;
+  /** port of the status daemon */
+  statusPort?: number;
+  /** address of the profile's CI server */
+  ciServer?: string;
+  /** key for the CI server; `-` reads it from stdin */
+  ciKey?: string;
+  /**
+   * take what ~/.config/gpu-dashboard, ~/.ci and ~/.dumont say, where nothing is configured yet
+   *
+   * Default: `false`.
+   */
+  import?: boolean;
+  /**
+   * ask the provider whether it takes the key
+   *
+   * Default: `true`.
+   */
+  check?: boolean;
+  /**
+   * show what would be written, and write nothing
+   *
+   * Default: `false`.
+   */
+  dryRun?: boolean;
+}
+
+/** What `gpu.configure` returns. */
+export type ConfigureOutput = {
+  /** configuration file */
+  path: string;
+  /** profile that was made or changed */
+  profile: string;
+  /** provider whose settings these are */
+  provider: string | null;
+  /** account of the key, where it was checked and the provider says */
+  account: string | null;
+  /** false with `--dry-run` */
+  isWritten: boolean;
+  /** values that changed */
+  changes: {
+    /** dotted, as `gpu config set` takes it */
+    key: string;
+    /** null: it was taken away */
+    value: unknown;
+    /** flag, variable, file or question */
+    from: string;
+  }[];
+  /** secrets that were stored */
+  secrets: {
+    /** name of the secret */
+    name: string;
+    /** where it is kept; null with `--dry-run` */
+    place: "keychain" | "file" | null;
+    /** flag, variable, file or question */
+    from: string;
+  }[];
+  /** keys that had a value already, which an import does not change */
+  kept: string[];
+  /** what an import has no use for */
+  ignored: {
+    /** file */
+    from: string;
+    /** key in it */
+    key: string;
+  }[];
+  /** what else a person should know */
+  notes: string[];
+};
+
+/** What `gpu.cost` takes. */
+export interface CostInput {
+  /**
+   * what to add up
+   *
+   * Default: `"instance"`.
+   */
+  by?: "instance" | "run" | "recipe" | "provider" | "day";
+  /** only what was spent since then: a date like 2026-01-31, or a span like `7d` */
+  since?: string;
+}
+
+/** What `gpu.cost` returns. */
+export type CostOutput = {
+  /** instance, run, recipe, provider or day */
+  group: string;
+  /** how many instances */
+  instances: number;
+  /** hours they ran, added up */
+  hours: number;
+  /** US dollars */
+  costDollars: number;
+}[];
+
+/** What `gpu.doctor` takes. */
+export interface DoctorInput {
+  /**
+   * names of checks; all of them when left out
+   *
+   * Default: `[]`.
+   */
+  checks?: string[];
+}
+
+/** What `gpu.doctor` returns. */
+export type DoctorOutput = {
+  /** what was looked at */
+  check: string;
+  /** `warn`: works, but look at it; `fail`: something will not work */
+  status: "ok" | "warn" | "fail";
+  /** what was found */
+  detail: string;
+  /** what to do */
+  fix: string | null;
+}[];
+
+/** What `gpu.emulate.lambda` takes. */
+export interface EmulateLambdaInput {
+  /** command to run with the emulator in its environment */
+  command?: string[];
+  /**
+   * port of 127.0.0.1; 0 is any free one
+   *
+   * Default: `0`.
+   */
+  port?: number;
+  /** what accepted API keys begin with; a secret one is made when left out */
+  key?: string;
+  /** what chance is drawn from */
+  seed?: number;
+  /** what goes wrong; several are joined */
+  faults?: string[];
+  /**
+   * how long an instance boots
+   *
+   * Default: `"2s"`.
+   */
+  boot?: string;
+  /** where the machines are; one emulator at a time */
+  data?: string;
+  /**
+   * leave the machines running; the next emulator takes them up
+   *
+   * Default: `false`.
+   */
+  keep?: boolean;
+}
+
+/** One item of what `gpu.emulate.lambda` returns. */
+export type EmulateLambdaOutput = {
+  /** it can be used from now on */
+  type: "listening";
+  /** for `LAMBDA_API_URL` */
+  url: string;
+  /** for `LAMBDA_API_KEY` */
+  key: string;
+  /** what chance was drawn from; the same seed draws the same again */
+  seed: number;
+  /** machines of an emulator that was killed, found and ended */
+  leftovers: number;
+} | {
+  /** one request and its answer */
+  type: "request";
+  /** when it was answered */
+  at: string;
+  /** HTTP method */
+  method: string;
+  /** path of the API */
+  path: string;
+  /** HTTP status, null when no answer was given */
+  status: number | null;
+  /** the API's error code */
+  code: string | null;
+  /** what went wrong on purpose */
+  fault: string | null;
+  /** how long it took, in milliseconds */
+  durationMs: number;
+} | {
+  /** its machines are gone, unless they are kept */
+  type: "ended";
+  /** of the command that was run, null without one */
+  exitCode: number | null;
+  /** instances that were ever made */
+  made: number;
+  /** instances that nobody had terminated */
+  left: number;
+  /** what they would have cost, in US dollars */
+  costDollars: number;
+};
+
 /** What `gpu.exec` takes. */
 export interface ExecInput {
   /** id, unique beginning of an id, or name; may be left out where there is one */
@@ -312,9 +821,406 @@ export type ExecOutput = {
   stdout: string;
   /** its errors; empty where they went to the terminal */
   stderr: string;
+  /** of stdout and stderr: base64 where they are not UTF-8 */
+  encoding: "utf8" | "base64";
   /** from its start to its end, in milliseconds */
   durationMs: number;
 };
+
+/** What `gpu.extend` takes. */
+export interface ExtendInput {
+  /** hours to add to the lease */
+  hours: number;
+  /** id, unique beginning of an id, or name; may be left out where there is one */
+  instance?: string;
+}
+
+/** What `gpu.extend` returns. */
+export type ExtendOutput = {
+  /** the provider's id */
+  id: string;
+  /** its name */
+  name: string | null;
+  /** hours that were really added */
+  extendedByHours: number;
+  /** when it is stopped now */
+  leaseEndsAt: string;
+  /** whole minutes until then */
+  leaseMinutesLeft: number;
+  /** the most these hours cost, in US dollars */
+  costDollars: number;
+  /** why fewer hours were added than asked for; null when all were */
+  limit: string | null;
+};
+
+/** What `gpu.filesystem.create` takes. */
+export interface FilesystemCreateInput {
+  /** name of the filesystem */
+  name: string;
+  /** region; the provider's configured one when left out */
+  region?: string;
+}
+
+/** What `gpu.filesystem.create` returns. */
+export type FilesystemCreateOutput = {
+  /** the provider's id */
+  id: string;
+  /** its name, as `gpu start --filesystem` takes it */
+  name: string;
+  /** region it is in */
+  region: string;
+  /** where instances see it */
+  mountPoint: string;
+  /** an instance has it mounted */
+  isInUse: boolean;
+  /** bytes on it, null where the provider does not say */
+  bytesUsed: number | null;
+};
+
+/** What `gpu.filesystem.delete` takes. */
+export interface FilesystemDeleteInput {
+  /** id or name of the filesystem */
+  filesystem: string;
+}
+
+/** What `gpu.filesystem.delete` returns. */
+export type FilesystemDeleteOutput = {
+  /** the provider's id */
+  id: string;
+  /** its name, as `gpu start --filesystem` takes it */
+  name: string;
+  /** region it is in */
+  region: string;
+  /** where instances see it */
+  mountPoint: string;
+  /** an instance has it mounted */
+  isInUse: boolean;
+  /** bytes on it, null where the provider does not say */
+  bytesUsed: number | null;
+};
+
+/** What `gpu.filesystem.list` returns. */
+export type FilesystemListOutput = {
+  /** the provider's id */
+  id: string;
+  /** its name, as `gpu start --filesystem` takes it */
+  name: string;
+  /** region it is in */
+  region: string;
+  /** where instances see it */
+  mountPoint: string;
+  /** an instance has it mounted */
+  isInUse: boolean;
+  /** bytes on it, null where the provider does not say */
+  bytesUsed: number | null;
+}[];
+
+/** What `gpu.instance.create` takes. */
+export interface InstanceCreateInput {
+  /** instance type; several in order of preference; the cheapest that is free when left out */
+  type?: string[];
+  /** model it must have the memory for, as `gpu models list` names it */
+  model?: string;
+  /** region; any when left out */
+  region?: string;
+  /** lease in hours, at most 720: the instance is stopped when it ends; 4 when left out */
+  hours?: number;
+  /** name to call it by */
+  name?: string;
+  /** filesystem to mount */
+  filesystem?: string[];
+  /** id or family of its image; the provider's own when left out */
+  image?: string;
+  /** most it may cost an hour, in US dollars; the first choice's price when left out */
+  maxPrice?: number;
+  /** most that price × lease may come to, in US dollars */
+  budget?: number;
+  /** where nothing is free, go on trying for so long */
+  retryUntilUp?: string;
+  /**
+   * see that it has the GPUs that are paid for and that they work
+   *
+   * Default: `true`.
+   */
+  check?: boolean;
+  /** seconds it may take until SSH answers, else it is given back; the provider's own limit when left out */
+  readyTimeout?: number;
+  /** put a fake nvidia-smi on a local machine: `h100`, `a100`, … */
+  fakeGpu?: string;
+}
+
+/** What `gpu.instance.create` returns. */
+export type InstanceCreateOutput = {
+  /** the provider's id; the launch token as long as that is not known */
+  id: string;
+  /** the name it was given, null when it has none */
+  name: string | null;
+  /** where it is rented */
+  provider: string;
+  /** instance type */
+  type: string;
+  /** region */
+  region: string;
+  /** unknown: the provider could not be asked, or has not answered its launch */
+  state: "booting" | "running" | "stopping" | "stopped" | "unhealthy" | "unknown";
+  /** where SSH answers, null before it has an address */
+  address: {
+    /** host name or IP address */
+    host: string;
+    /** port of its SSH server */
+    port: number;
+    /** user that logs in */
+    user: string;
+  } | null;
+  /** US dollars an hour */
+  pricePerHour: number;
+  /** US dollars until now, null when its launch is not known here */
+  costDollars: number | null;
+  /** when it was launched */
+  launchedAt: string | null;
+  /** when SSH answered first */
+  readyAt: string | null;
+  /** when it is stopped */
+  leaseEndsAt: string | null;
+  /** minutes until then, rounded up; 0 when the lease is over */
+  leaseMinutesLeft: number | null;
+  /** run: ends with its run; lease: ends with its lease; unknown: not launched from this computer */
+  owner: "run" | "lease" | "unknown";
+  /** why it outlives the recipe that rented it */
+  keptWhy: string | null;
+  /** id of the run that launched it */
+  run: string | null;
+  /** launch token, in the machine's name at the provider */
+  token: string | null;
+};
+
+/** What `gpu.instance.delete` takes. */
+export interface InstanceDeleteInput {
+  /** ids, unique beginnings of ids, or names; may be left out where there is one instance */
+  instances?: string[];
+  /**
+   * stop all instances that this computer rented
+   *
+   * Default: `false`.
+   */
+  all?: boolean;
+}
+
+/** What `gpu.instance.delete` returns. */
+export type InstanceDeleteOutput = {
+  /** the provider's id */
+  id: string;
+  /** its name */
+  name: string | null;
+  /** `stopping`: asked to end, not seen gone yet */
+  state: "stopped" | "stopping";
+  /** what it cost, in US dollars; null when its launch is not known here */
+  costDollars: number | null;
+}[];
+
+/** What `gpu.instance.get` takes. */
+export interface InstanceGetInput {
+  /** id, unique beginning of an id, or name; may be left out where there is one */
+  instance?: string;
+}
+
+/** What `gpu.instance.get` returns. */
+export type InstanceGetOutput = {
+  /** the provider's id; the launch token as long as that is not known */
+  id: string;
+  /** the name it was given, null when it has none */
+  name: string | null;
+  /** where it is rented */
+  provider: string;
+  /** instance type */
+  type: string;
+  /** region */
+  region: string;
+  /** unknown: the provider could not be asked, or has not answered its launch */
+  state: "booting" | "running" | "stopping" | "stopped" | "unhealthy" | "unknown";
+  /** where SSH answers, null before it has an address */
+  address: {
+    /** host name or IP address */
+    host: string;
+    /** port of its SSH server */
+    port: number;
+    /** user that logs in */
+    user: string;
+  } | null;
+  /** US dollars an hour */
+  pricePerHour: number;
+  /** US dollars until now, null when its launch is not known here */
+  costDollars: number | null;
+  /** when it was launched */
+  launchedAt: string | null;
+  /** when SSH answered first */
+  readyAt: string | null;
+  /** when it is stopped */
+  leaseEndsAt: string | null;
+  /** minutes until then, rounded up; 0 when the lease is over */
+  leaseMinutesLeft: number | null;
+  /** run: ends with its run; lease: ends with its lease; unknown: not launched from this computer */
+  owner: "run" | "lease" | "unknown";
+  /** why it outlives the recipe that rented it */
+  keptWhy: string | null;
+  /** id of the run that launched it */
+  run: string | null;
+  /** launch token, in the machine's name at the provider */
+  token: string | null;
+};
+
+/** What `gpu.instance.list` returns. */
+export type InstanceListOutput = {
+  /** the provider's id; the launch token as long as that is not known */
+  id: string;
+  /** the name it was given, null when it has none */
+  name: string | null;
+  /** where it is rented */
+  provider: string;
+  /** instance type */
+  type: string;
+  /** region */
+  region: string;
+  /** unknown: the provider could not be asked, or has not answered its launch */
+  state: "booting" | "running" | "stopping" | "stopped" | "unhealthy" | "unknown";
+  /** where SSH answers, null before it has an address */
+  address: {
+    /** host name or IP address */
+    host: string;
+    /** port of its SSH server */
+    port: number;
+    /** user that logs in */
+    user: string;
+  } | null;
+  /** US dollars an hour */
+  pricePerHour: number;
+  /** US dollars until now, null when its launch is not known here */
+  costDollars: number | null;
+  /** when it was launched */
+  launchedAt: string | null;
+  /** when SSH answered first */
+  readyAt: string | null;
+  /** when it is stopped */
+  leaseEndsAt: string | null;
+  /** minutes until then, rounded up; 0 when the lease is over */
+  leaseMinutesLeft: number | null;
+  /** run: ends with its run; lease: ends with its lease; unknown: not launched from this computer */
+  owner: "run" | "lease" | "unknown";
+  /** why it outlives the recipe that rented it */
+  keptWhy: string | null;
+  /** id of the run that launched it */
+  run: string | null;
+  /** launch token, in the machine's name at the provider */
+  token: string | null;
+}[];
+
+/** What `gpu.instance.pause` takes. */
+export interface InstancePauseInput {
+  /** id, unique beginning of an id, or name; may be left out where there is one */
+  instance?: string;
+}
+
+/** What `gpu.instance.pause` returns. */
+export type InstancePauseOutput = {
+  /** the provider's id */
+  id: string;
+  /** where it is rented */
+  provider: string;
+};
+
+/** What `gpu.instance.rename` takes. */
+export interface InstanceRenameInput {
+  /** id, unique beginning of an id, or name */
+  instance: string;
+  /** name from now on */
+  name: string;
+}
+
+/** What `gpu.instance.rename` returns. */
+export type InstanceRenameOutput = {
+  /** the provider's id */
+  id: string;
+  /** its name now */
+  name: string;
+};
+
+/** What `gpu.instance.restart` takes. */
+export interface InstanceRestartInput {
+  /** id, unique beginning of an id, or name; may be left out where there is one */
+  instance?: string;
+}
+
+/** What `gpu.instance.restart` returns. */
+export type InstanceRestartOutput = {
+  /** the provider's id */
+  id: string;
+  /** where it is rented */
+  provider: string;
+};
+
+/** What `gpu.instance.resume` takes. */
+export interface InstanceResumeInput {
+  /** id, unique beginning of an id, or name; may be left out where there is one */
+  instance?: string;
+}
+
+/** What `gpu.instance.resume` returns. */
+export type InstanceResumeOutput = {
+  /** the provider's id */
+  id: string;
+  /** where it is rented */
+  provider: string;
+};
+
+/** What `gpu.log` takes. */
+export interface LogInput {
+  /** only of this instance: id, launch token or name; it may be gone */
+  instance?: string;
+  /** only since then: a date, or a span like `7d` */
+  since?: string;
+  /**
+   * at most so many, the last ones
+   *
+   * Default: `100`.
+   */
+  limit?: number;
+}
+
+/** What `gpu.log` returns. */
+export type LogOutput = {
+  /** when */
+  time: string;
+  /** its id, or its launch token as long as that is not known */
+  instance: string | null;
+  /** id of the run */
+  run: string | null;
+  /** what happened */
+  kind: string;
+  /** more about it */
+  text: string;
+}[];
+
+/** What `gpu.models.list` returns. */
+export type ModelsListOutput = {
+  /** what `--model` takes */
+  model: string;
+  /** its full name */
+  name: string;
+  /** its repository on Hugging Face */
+  huggingFace: string | null;
+  /** thousand millions of parameters */
+  parametersB: number | null;
+  /** how its weights are stored */
+  precision: "fp32" | "fp16" | "bf16" | "fp8" | "int8" | "int4";
+  /** tokens of context it is served with */
+  context: number;
+  /** GPU memory it needs, in GiB: an estimate */
+  vramGiB: number;
+  /** smallest GPU memory it fits into, with 10 % to spare; null: none does */
+  gpuGiB: number | null;
+  /** whether it is from your configuration */
+  isOwn: boolean;
+}[];
 
 /** What `gpu.recipe.check` takes. */
 export interface RecipeCheckInput {
@@ -393,26 +1299,88 @@ export type RunOutput = {
   exitCode: number;
 };
 
+/** What `gpu.sshKey.add` takes. */
+export interface SshKeyAddInput {
+  /** name of the key at the provider */
+  name: string;
+  /** file with the public key */
+  file: string;
+}
+
+/** What `gpu.sshKey.add` returns. */
+export type SshKeyAddOutput = {
+  /** the provider's id */
+  id: string;
+  /** name at the provider */
+  name: string;
+  /** public key in OpenSSH's one-line form */
+  publicKey: string;
+};
+
+/** What `gpu.sshKey.delete` takes. */
+export interface SshKeyDeleteInput {
+  /** id or name of the key */
+  key: string;
+}
+
+/** What `gpu.sshKey.delete` returns. */
+export type SshKeyDeleteOutput = {
+  /** the provider's id */
+  id: string;
+  /** name at the provider */
+  name: string;
+  /** public key in OpenSSH's one-line form */
+  publicKey: string;
+};
+
+/** What `gpu.sshKey.list` returns. */
+export type SshKeyListOutput = {
+  /** the provider's id */
+  id: string;
+  /** name at the provider */
+  name: string;
+  /** public key in OpenSSH's one-line form */
+  publicKey: string;
+}[];
+
 /** What `gpu.start` takes. */
 export interface StartInput {
-  /** instance type; the cheapest that is free when left out */
-  type?: string;
+  /** instance type; several in order of preference; the cheapest that is free when left out */
+  type?: string[];
+  /** model it must have the memory for, as `gpu models list` names it */
+  model?: string;
   /** region; any when left out */
   region?: string;
-  /** lease in hours: the instance is stopped when it ends; 4 when left out */
+  /** lease in hours, at most 720: the instance is stopped when it ends; 4 when left out */
   hours?: number;
   /** name to call it by */
   name?: string;
+  /** filesystem to mount */
+  filesystem?: string[];
+  /** id or family of its image; the provider's own when left out */
+  image?: string;
+  /** most it may cost an hour, in US dollars; the first choice's price when left out */
+  maxPrice?: number;
+  /** most that price × lease may come to, in US dollars */
+  budget?: number;
+  /** where nothing is free, go on trying for so long */
+  retryUntilUp?: string;
+  /**
+   * see that it has the GPUs that are paid for and that they work
+   *
+   * Default: `true`.
+   */
+  check?: boolean;
+  /** seconds it may take until SSH answers, else it is given back; the provider's own limit when left out */
+  readyTimeout?: number;
+  /** put a fake nvidia-smi on a local machine: `h100`, `a100`, … */
+  fakeGpu?: string;
   /**
    * wait until SSH answers
    *
    * Default: `true`.
    */
   wait?: boolean;
-  /** seconds it may take until SSH answers, else it is given back; the provider's own limit when left out */
-  readyTimeout?: number;
-  /** put a fake nvidia-smi on a local machine: `h100`, `a100`, … */
-  fakeGpu?: string;
 }
 
 /** What `gpu.start` returns. */
@@ -448,10 +1416,12 @@ export type StartOutput = {
   readyAt: string | null;
   /** when it is stopped */
   leaseEndsAt: string | null;
-  /** whole minutes until then, 0 when the lease is over */
+  /** minutes until then, rounded up; 0 when the lease is over */
   leaseMinutesLeft: number | null;
   /** run: ends with its run; lease: ends with its lease; unknown: not launched from this computer */
   owner: "run" | "lease" | "unknown";
+  /** why it outlives the recipe that rented it */
+  keptWhy: string | null;
   /** id of the run that launched it */
   run: string | null;
   /** launch token, in the machine's name at the provider */
@@ -460,8 +1430,14 @@ export type StartOutput = {
 
 /** What `gpu.status` takes. */
 export interface StatusInput {
-  /** only this one: id, unique beginning of an id, or name */
+  /** id, unique beginning of an id, or name; may be left out where there is one */
   instance?: string;
+  /**
+   * show it anew every 2 seconds until Ctrl-C
+   *
+   * Default: `false`.
+   */
+  watch?: boolean;
 }
 
 /** What `gpu.status` returns. */
@@ -497,10 +1473,12 @@ export type StatusOutput = {
   readyAt: string | null;
   /** when it is stopped */
   leaseEndsAt: string | null;
-  /** whole minutes until then, 0 when the lease is over */
+  /** minutes until then, rounded up; 0 when the lease is over */
   leaseMinutesLeft: number | null;
   /** run: ends with its run; lease: ends with its lease; unknown: not launched from this computer */
   owner: "run" | "lease" | "unknown";
+  /** why it outlives the recipe that rented it */
+  keptWhy: string | null;
   /** id of the run that launched it */
   run: string | null;
   /** launch token, in the machine's name at the provider */
@@ -547,8 +1525,8 @@ export type TunnelStartOutput = {
   name: string;
   /** id of the instance it leads to */
   instance: string;
-  /** `ended`: given up, the reason says why */
-  state: "open" | "reconnecting" | "ended";
+  /** `ended`: given up, the reason says why; `closed`: it was stopped just now */
+  state: "open" | "reconnecting" | "ended" | "closed";
   /** what it forwards */
   forwards: {
     /** local address it listens on */
@@ -582,8 +1560,8 @@ export type TunnelStatusOutput = {
   name: string;
   /** id of the instance it leads to */
   instance: string;
-  /** `ended`: given up, the reason says why */
-  state: "open" | "reconnecting" | "ended";
+  /** `ended`: given up, the reason says why; `closed`: it was stopped just now */
+  state: "open" | "reconnecting" | "ended" | "closed";
   /** what it forwards */
   forwards: {
     /** local address it listens on */
@@ -623,8 +1601,8 @@ export type TunnelStopOutput = {
   name: string;
   /** id of the instance it leads to */
   instance: string;
-  /** `ended`: given up, the reason says why */
-  state: "open" | "reconnecting" | "ended";
+  /** `ended`: given up, the reason says why; `closed`: it was stopped just now */
+  state: "open" | "reconnecting" | "ended" | "closed";
   /** what it forwards */
   forwards: {
     /** local address it listens on */
@@ -693,10 +1671,12 @@ export type WaitOutput = {
   readyAt: string | null;
   /** when it is stopped */
   leaseEndsAt: string | null;
-  /** whole minutes until then, 0 when the lease is over */
+  /** minutes until then, rounded up; 0 when the lease is over */
   leaseMinutesLeft: number | null;
   /** run: ends with its run; lease: ends with its lease; unknown: not launched from this computer */
   owner: "run" | "lease" | "unknown";
+  /** why it outlives the recipe that rented it */
+  keptWhy: string | null;
   /** id of the run that launched it */
   run: string | null;
   /** launch token, in the machine's name at the provider */

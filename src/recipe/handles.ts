@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.ts";
+import { GpuError, UsageError } from "../errors.ts";
 import { trackCall } from "./calls.ts";
 import { findRun } from "./current.ts";
 import { createShell, type Executor, type Shell, type ShellCommand, shellCommand } from "./shell.ts";
@@ -6,6 +6,7 @@ import { createShell, type Executor, type Shell, type ShellCommand, shellCommand
 /** What the functions of a recipe return beside their output, by command: `gpu.d.ts` is made with these names. */
 export const handleTypes: Readonly<Record<string, string>> = {
   "start": "InstanceHandle",
+  "instance create": "InstanceHandle",
   "wait": "InstanceHandle",
   "tunnel start": "TunnelHandle",
   "ci submit test": "JobHandle",
@@ -42,6 +43,10 @@ export interface InstanceParts {
   upload(from: string, to: string, signal: AbortSignal | undefined): Promise<void>;
   download(from: string, to: string, signal: AbortSignal | undefined): Promise<void>;
   keep(options: { hours: number; why: string }): Promise<void>;
+  /** The run rented it, so it ends with the run; what somebody else rented is only let go of. */
+  readonly isOurs: boolean;
+  /** Closes what was opened to it. */
+  close(): Promise<void>;
   /** Must not end with the run's signal: it is called because that fired. */
   stop(): Promise<void>;
 }
@@ -81,7 +86,7 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
         isKept = true;
       }),
     stop: () => trackCall("box.stop", stop),
-    [Symbol.asyncDispose]: () => isKept ? Promise.resolve() : stop(),
+    [Symbol.asyncDispose]: () => isKept || !parts.isOurs ? parts.close() : stop(),
   };
 }
 
@@ -105,7 +110,7 @@ export interface Forward {
 export interface TunnelParts {
   readonly forwards: readonly { readonly localPort: number; readonly remote: string }[];
   /** The secret that the instance's own services ask for. */
-  readonly agentToken: string;
+  readonly agentToken: string | undefined;
   close(): Promise<void>;
 }
 
@@ -122,7 +127,8 @@ export function tunnelHandle({ forwards, agentToken, close }: TunnelParts): Tunn
     url: first.url,
     ci() {
       const ci = open.find(({ remote }) => remote === "ci");
-      if (ci) return { server: ci.url, apiKey: agentToken };
+      if (ci && agentToken !== undefined) return { server: ci.url, apiKey: agentToken };
+      if (ci) throw new GpuError("the instance has no agent, so it has no CI server");
       throw new UsageError("the tunnel does not lead to the instance's CI server", {
         hint: '`box.tunnel({ forward: ["0:ci"] })` opens one that does',
       });

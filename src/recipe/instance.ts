@@ -1,4 +1,5 @@
 import type { Context } from "../command.ts";
+import { minutesText } from "../duration.ts";
 import { connectInstance } from "../rent/connect.ts";
 import type { Instance } from "../rent/instances.ts";
 import type { Launch } from "../rent/rows.ts";
@@ -12,6 +13,8 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
   if (launch === undefined) throw new Error(`the journal does not know ${instance.id}`);
   const reach = new Reach(context, launch);
   const parts: InstanceParts = {
+    isOurs: launch.owner === "run" && launch.run === await context.run.id(),
+    close: () => reach.close(),
     id: instance.id,
     name: instance.name ?? instance.id,
     async execute(command, { signal, output }) {
@@ -29,6 +32,11 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
       const { keepInstance } = await import("../rent/keep.ts");
       const provider = await context.provider(launch.provider);
       await keepInstance({ world: context.world, journal, provider, token: launch.token, hours, why });
+      context.note(
+        `kept ${instance.id} for ${
+          minutesText(hours * 60)
+        }: ${why} (\`gpu exec ${instance.id} -- …\`, \`gpu stop ${instance.id}\`)`,
+      );
     },
     async stop() {
       const { stopInstance } = await import("../rent/stop.ts");
@@ -94,7 +102,7 @@ async function openTunnelFor(
       const to = wanted[index]?.to;
       return { localPort, remote: to && "service" in to ? to.service : String(remotePort) };
     }),
-    agentToken: (await context.journal()).agentToken(launch.token) ?? "",
+    agentToken: (await context.journal()).agentToken(launch.token),
     close: () => tunnel.close(),
   };
 }

@@ -4,7 +4,7 @@ import { CiError } from "../errors.ts";
 export type JobEvent =
   | { readonly type: "job_id"; readonly jobId: string }
   | { readonly type: "log"; readonly data: string }
-  | { readonly type: "complete"; readonly success: boolean; readonly reason?: string };
+  | { readonly type: "complete"; readonly success: boolean };
 
 /** A job on a CI server. */
 export interface JobHandle {
@@ -15,70 +15,73 @@ export interface JobHandle {
   result(): Promise<{ success: boolean }>;
 }
 
-/** Reads the events of one job, and keeps its log so that nothing printed before it is asked for is lost. */
-export async function jobHandle(events: AsyncIterable<JobEvent>, knownId?: string): Promise<JobHandle> {
-  const iterator = events[Symbol.asyncIterator]();
-  const id = knownId ?? await firstId(iterator);
-  const record = new JobRecord();
-  const reading = record.read(iterator);
-  reading.catch(() => {});
-  return { id, log: () => record.lines(reading), result: () => reading };
+/** Where the events of a job come from. */
+export interface JobSource {
+  /** What the submission itself answers, read at most once; undefined where nobody follows it. */
+  readonly live: AsyncIterable<JobEvent> | undefined;
+  readonly id: string;
+  /** All events again, from the first line on. The server keeps the log, so nobody here has to. */
+  again(): AsyncIterable<JobEvent>;
 }
 
-async function firstId(iterator: AsyncIterator<JobEvent>): Promise<string> {
+/** The handle of a job: each reading of its log is a stream of its own, so memory does not grow with the log. */
+export function jobHandle({ id, live, again }: JobSource): JobHandle {
+  let unread = live;
+  let outcome: { success: boolean } | undefined;
+  let reading: Promise<void> | undefined;
+
+  const events = async function* (): AsyncGenerator<JobEvent> {
+    const source = unread ?? again();
+    unread = undefined;
+    for await (const event of source) {
+      yield event;
+      if (event.type !== "complete") continue;
+      outcome = { success: event.success };
+      return;
+    }
+    throw new CiError("the log ended before the job did", { hint: `\`gpu ci wait ${id}\` shows how it stands` });
+  };
+  return {
+    id,
+    async *log() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      reading = promise;
+      try {
+        yield* linesOf(events());
+      } finally {
+        resolve();
+      }
+    },
+    async result() {
+      // Who reads the log will see the end; where that is left early, or nobody reads, the end is waited for here.
+      await reading;
+      while (outcome === undefined) {
+        for await (const _event of events());
+      }
+      return outcome;
+    },
+  };
+}
+
+/** The first event of a submission names its job. */
+export async function submittedJob(
+  events: AsyncIterable<JobEvent>,
+): Promise<{ id: string; live: AsyncIterable<JobEvent> }> {
+  const iterator = events[Symbol.asyncIterator]();
   const { value, done } = await iterator.next();
-  if (!done && value.type === "job_id") return value.jobId;
+  if (!done && value.type === "job_id") return { id: value.jobId, live: { [Symbol.asyncIterator]: () => iterator } };
   throw new CiError("the CI server took the project and did not say the id of the job", {
     hint: "`gpu ci list` shows whether there is one",
   });
 }
 
-class JobRecord {
-  readonly #lines: string[] = [];
-  #partial = "";
-  #isOver = false;
-  #news = Promise.withResolvers<void>();
-
-  async read(iterator: AsyncIterator<JobEvent>): Promise<{ success: boolean }> {
-    try {
-      for (;;) {
-        const { value, done } = await iterator.next();
-        if (done) throw new CiError("the log ended before the job did", { hint: "`gpu ci list` shows how it stands" });
-        if (value.type === "complete") return { success: value.success };
-        if (value.type === "log") this.#add(value.data);
-      }
-    } finally {
-      if (this.#partial !== "") this.#lines.push(this.#partial);
-      this.#isOver = true;
-      this.#announce();
-      await iterator.return?.();
-    }
+async function* linesOf(events: AsyncIterable<JobEvent>): AsyncGenerator<string> {
+  let partial = "";
+  for await (const event of events) {
+    if (event.type !== "log") continue;
+    const lines = (partial + event.data).split("\n");
+    partial = lines.pop() ?? "";
+    yield* lines;
   }
-
-  /** Each reader has a place of its own. An error of the stream is thrown behind the last line. */
-  async *lines(reading: Promise<unknown>): AsyncGenerator<string, void, undefined> {
-    for (let index = 0;;) {
-      const line = this.#lines[index];
-      if (line !== undefined) {
-        yield line;
-        index += 1;
-      } else if (this.#isOver) break;
-      else await this.#news.promise;
-    }
-    await reading;
-  }
-
-  #add(data: string): void {
-    const lines = (this.#partial + data).split("\n");
-    this.#partial = lines.pop() ?? "";
-    if (lines.length === 0) return;
-    this.#lines.push(...lines);
-    this.#announce();
-  }
-
-  #announce(): void {
-    const { resolve } = this.#news;
-    this.#news = Promise.withResolvers<void>();
-    resolve();
-  }
+  if (partial !== "") yield partial;
 }

@@ -133,7 +133,10 @@ export class ShellCommand implements Promise<ShellOutput> {
     const { isQuiet = globals.quiet, throws = true, timeoutMs } = this.#changes;
     const over = new AbortController();
     const timedOut = new AbortController();
-    if (timeoutMs !== undefined) world.clock.sleep(timeoutMs, over.signal).then(() => timedOut.abort(), () => {});
+    if (timeoutMs !== undefined) {
+      const late = new GpuError(`\`${firstLine(this.#command)}\` took longer than ${timeoutMs / 1000} s`);
+      world.clock.sleep(timeoutMs, over.signal).then(() => timedOut.abort(late), () => {});
+    }
 
     const text = { stdout: new TextCollector(), stderr: new TextCollector() };
     const shown = {
@@ -150,9 +153,7 @@ export class ShellCommand implements Promise<ShellOutput> {
           },
         }));
       signal.throwIfAborted();
-      if (timedOut.signal.aborted) {
-        throw new GpuError(`\`${firstLine(this.#command)}\` took longer than ${(timeoutMs ?? 0) / 1000} s`);
-      }
+      timedOut.signal.throwIfAborted();
       const output = { exitCode, stdout: text.stdout.end(), stderr: text.stderr.end() };
       if (throws && exitCode !== 0) throw new ShellError(this.#command, output);
       return output;

@@ -1,6 +1,10 @@
 import type { Context } from "../command.ts";
+import type { Offer } from "../provider/provider.ts";
+import { messageOf } from "../errors.ts";
 import { connectAt } from "./connect.ts";
+import { giveBack } from "./giveback.ts";
 import { type Instance, instanceOf } from "./instances.ts";
+import { checkHandover } from "./handover.ts";
 import { waitUntilReady } from "./ready.ts";
 import type { Launch, Owner } from "./rows.ts";
 
@@ -8,13 +12,21 @@ import type { Launch, Owner } from "./rows.ts";
 export async function bootInstance(
   context: Context,
   launch: Launch,
-  { timeoutMs, isOurs }: {
-    timeoutMs?: number; /** This run launched it, and gives it back when it is interrupted. */
+  { timeoutMs, isOurs, promised, agentBinary }: {
+    timeoutMs?: number;
+    /** Executable for the instance's agent, instead of this one. */
+    agentBinary?: string;
+    /** This run launched it, and gives it back when it is interrupted. */
     isOurs: boolean;
+    /** What is paid for: a machine that is something else is given back. Not checked when left out. */
+    promised?: Offer;
   },
 ): Promise<Instance> {
   const { world, signal, run, progress } = context;
-  const owner: Owner = launch.owner === "lease" || !run.isRecipe ? "lease" : "run";
+  const journal = await context.journal();
+  const provider = await context.provider(launch.provider);
+  // Who waits for somebody else's instance takes it from nobody.
+  const owner: Owner = !isOurs ? launch.owner : run.isRecipe ? "run" : "lease";
   const ready = await waitUntilReady({
     world,
     signal,
@@ -22,13 +34,23 @@ export async function bootInstance(
     owner,
     token: launch.token,
     run: isOurs ? launch.run : "",
-    journal: await context.journal(),
-    provider: await context.provider(launch.provider),
+    journal,
+    provider,
     onProgress: progress,
     answers: async (address, hostKey, attempt) => {
-      await using _session = await connectAt(world, { address, hostKey, signal: attempt, timeoutMs: 5000 });
+      await using session = await connectAt(world, { address, hostKey, signal: attempt, timeoutMs: 5000 });
+      if (promised) await checkHandover(session, promised, attempt);
     },
   });
+  try {
+    const { ensureAgent } = await import("./agent.ts");
+    await ensureAgent(context, ready, { agentBinary });
+  } catch (error) {
+    // An interrupted start is given back, also when its lease has it already; anything else loses no instance.
+    if (isOurs && signal.aborted) throw await giveBack({ world, journal, provider, token: launch.token }, error);
+    signal.throwIfAborted();
+    context.note(`warning: the agent is not there: ${messageOf(error)}`);
+  }
   return await describe(context, ready);
 }
 
@@ -38,11 +60,10 @@ export async function leaveBooting(context: Context, launch: Launch): Promise<In
   return await describe(context, launch);
 }
 
-/** A launch as commands show it, with what its provider says of it now. */
+/** A launch as commands show it, with what its provider says of it now; one that does not answer hides no instance. */
 async function describe(context: Context, { token, provider, instanceId }: Launch): Promise<Instance> {
-  const seen = instanceId === null
-    ? undefined
-    : await (await context.provider(provider)).get(instanceId, context.signal);
+  const asked = instanceId === null ? undefined : (await context.provider(provider)).get(instanceId);
+  const seen = await asked?.catch(() => undefined);
   const launch = (await context.journal()).launch(token);
   if (launch === undefined) throw new Error(`no launch ${token}`);
   return instanceOf({ launch, seen, now: context.world.clock.now() });

@@ -6,23 +6,37 @@ import type { Launch } from "./rows.ts";
 
 /** All of this computer's instances, as a command reaches them: every provider in force or in the journal. */
 export async function fleetOf(context: Context): Promise<ListOptions> {
-  const { world, signal, note } = context;
+  const { note } = context;
   const journal = await context.journal();
   if (journal.problem) note(`warning: ${journal.problem.message}; ${journal.problem.hint}`);
   await tidyUp(context);
-  const onProblem = ({ provider, error }: { provider: string; error: unknown }) =>
-    note(`warning: ${provider} could not be asked: ${messageOf(error)}`);
-  const configured = (await context.providers()).map(({ name }) => name);
-  const elsewhere = journal.launches({ open: true }).map(({ provider }) => provider);
+  return await reachable(context, (problem) => note(`warning: ${problem}`));
+}
+
+/** What can be asked. One provider that cannot be loaded, or a configuration that is broken, hides none of the others. */
+async function reachable(context: Context, onProblem: (problem: string) => void): Promise<ListOptions> {
+  const { world, signal } = context;
+  const journal = await context.journal();
+  const inForce = await context.providerNames().catch((error: unknown) => {
+    onProblem(messageOf(error));
+    return ["local"];
+  });
+  const inJournal = journal.launches({ open: true }).map(({ provider }) => provider);
   const providers: Provider[] = [];
-  for (const name of new Set([...configured, ...elsewhere])) {
+  for (const name of new Set([...inForce, ...inJournal])) {
     try {
       providers.push(await context.provider(name));
     } catch (error) {
-      onProblem({ provider: name, error });
+      onProblem(`${name} cannot be asked: ${messageOf(error)}`);
     }
   }
-  return { world, signal, providers, journal, onProblem };
+  return {
+    world,
+    signal,
+    providers,
+    journal,
+    onProblem: ({ provider, error }) => onProblem(`${provider} could not be asked: ${messageOf(error)}`),
+  };
 }
 
 /** Gives back what a dead run owned or what outlived its lease: every command that looks at instances begins so. */
@@ -31,6 +45,7 @@ export async function tidyUp(context: Context): Promise<void> {
   const { isRunAlive } = await import("./run.ts");
   const { world, signal, note, provider, progress } = context;
   const journal = await context.journal();
+  const nameOf = (token: string) => journal.launch(token)?.instanceId ?? token;
   const report = await reconcile({
     world,
     journal,
@@ -40,9 +55,18 @@ export async function tidyUp(context: Context): Promise<void> {
     isRunAlive: (run) => isRunAlive(world, run),
   });
   for (const token of report.stopped) {
-    const { instanceId, endWhy } = journal.launch(token) ?? {};
-    note(`gave back ${instanceId ?? token}: ${endWhy ?? "nobody owned it"}`);
+    note(`gave back ${nameOf(token)}: ${journal.launch(token)?.endWhy ?? "nobody owned it"}`);
   }
+  for (const token of report.stopping) note(`${nameOf(token)} was asked to stop and has not been seen gone yet`);
+  for (const { provider, error } of report.problems) {
+    note(`warning: ${provider} could not be asked: ${messageOf(error)}`);
+  }
+}
+
+/** The instances there are, for Tab: nothing is said and nothing is changed. */
+export async function knownInstances(context: Context): Promise<Instance[]> {
+  const { listInstances } = await import("./instances.ts");
+  return await listInstances(await reachable(context, () => {}));
 }
 
 /** The instances there are. */

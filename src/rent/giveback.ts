@@ -11,7 +11,7 @@ export async function giveBack(options: Renting & { readonly token: string }, fa
   // Not with the signal that interrupted us: it would stop the stopping.
   const end = await stopInstance({ ...options, signal: undefined, target: { token: options.token }, why, patienceMs })
     .catch((error: unknown) => new GpuError(messageOf(error)));
-  if (end === "stopped") return isInterruption(failure) ? failure : withFact(failure, "it was given back");
+  if (end === "stopped") return withFact(failure, "it was given back");
   const fact = end === "stopping" ? "it was asked to stop and has not been seen gone yet" : end.message;
   return withFact(failure, fact, "`gpu status` shows whether it is still there, `gpu stop` tries again");
 }

@@ -26,9 +26,10 @@ export const Instance = z.object({
   launchedAt: z.iso.datetime().nullable().describe("when it was launched"),
   readyAt: z.iso.datetime().nullable().describe("when SSH answered first"),
   leaseEndsAt: z.iso.datetime().nullable().describe("when it is stopped"),
-  leaseMinutesLeft: z.number().int().nullable().describe("whole minutes until then, 0 when the lease is over"),
+  leaseMinutesLeft: z.number().int().nullable().describe("minutes until then, rounded up; 0 when the lease is over"),
   owner: z.enum(["run", "lease", "unknown"])
     .describe("run: ends with its run; lease: ends with its lease; unknown: not launched from this computer"),
+  keptWhy: z.string().nullable().describe("why it outlives the recipe that rented it"),
   run: z.string().nullable().describe("id of the run that launched it"),
   token: z.string().nullable().describe("launch token, in the machine's name at the provider"),
 });
@@ -97,8 +98,9 @@ export function instanceOf(
     launchedAt: isoOf(launch.launchedAt),
     readyAt: isoOf(launch.readyAt),
     leaseEndsAt: isoOf(launch.leaseEndsAt),
-    leaseMinutesLeft: Math.max(0, Math.floor((launch.leaseEndsAt - now) / 60_000)),
+    leaseMinutesLeft: Math.max(0, Math.ceil((launch.leaseEndsAt - now) / 60_000)),
     owner: launch.owner,
+    keptWhy: launch.keepWhy,
     run: launch.run,
     token: launch.token,
   };
@@ -122,6 +124,7 @@ function stranger(provider: string, instance: ProviderInstance): Instance {
     leaseEndsAt: null,
     leaseMinutesLeft: null,
     owner: "unknown",
+    keptWhy: null,
     run: null,
     token: instance.token === undefined ? null : plain(instance.token),
   };

@@ -141,6 +141,16 @@ export class SqliteJournal implements Journal {
     return this.#move(token, { from: ["LAUNCHED"], set, bindings: { leaseEndsAt }, kind: "lease-moved", text });
   }
 
+  rename(token: string, name: string): Launch | undefined {
+    return this.#move(token, {
+      from: ["LAUNCHED"],
+      set: "name = @name",
+      bindings: { name },
+      kind: "renamed",
+      text: name,
+    });
+  }
+
   markStopping(token: string, why: string, instanceId?: string): Launch | undefined {
     return this.#sql.commit(() => {
       const neverSent = "state = 'ABSENT', stoppedAt = @now, endWhy = @why, agentToken = NULL";

@@ -34,6 +34,8 @@ export interface Journal extends Disposable {
   /** `LAUNCHED` only: the lease, no longer the run, keeps the machine. */
   handToLease(token: string, change?: { leaseEndsAt?: number; why?: string }): Launch | undefined;
   setLeaseEnd(token: string, leaseEndsAt: number): Launch | undefined;
+  /** What a person calls it from now on. */
+  rename(token: string, name: string): Launch | undefined;
   /** It is to end: what was never sent becomes `ABSENT`, the rest `STOPPING`. With an id, an ended launch opens again. */
   markStopping(token: string, why: string, instanceId?: string): Launch | undefined;
   markStopped(token: string, why: string): Launch | undefined;

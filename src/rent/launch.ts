@@ -1,5 +1,5 @@
 import { GpuError, LoginError, UsageError } from "../errors.ts";
-import { LaunchRefused, type LaunchRequest, type Provider } from "../provider/provider.ts";
+import { LaunchRefused, type LaunchRequest, type Offer, type Provider } from "../provider/provider.ts";
 import { generateKeyPair } from "../ssh/keys.ts";
 import type { World } from "../world.ts";
 import { checkBudget, leaseEnd } from "./lease.ts";
@@ -16,6 +16,8 @@ export interface LaunchOptions extends Renting {
   readonly account?: string;
   readonly profile?: string;
   readonly request: RentRequest;
+  /** What to rent and where, when that was chosen already. */
+  readonly chosen?: { readonly offer: Offer; readonly region: string };
 }
 
 export interface RentRequest {
@@ -25,6 +27,10 @@ export interface RentRequest {
   readonly hours: number;
   /** A name that a person gives it. */
   readonly name?: string;
+  /** Filesystems to mount, by name. */
+  readonly filesystems?: readonly string[];
+  /** Id or family of the image. */
+  readonly image?: string;
   readonly fakeGpu?: string;
   /** Refuses, before anything is written or sent, what could cost more. */
   readonly budgetDollars?: number;
@@ -51,6 +57,7 @@ export async function launchInstance(options: LaunchOptions): Promise<Launch> {
   } catch (error) {
     if (error instanceof NothingMade) {
       journal.markAbsent(token, error.message);
+      signal?.throwIfAborted();
       throw error.reason;
     }
     throw await giveBack({ world, journal, provider, token, onProgress: options.onProgress }, error);
@@ -60,9 +67,9 @@ export async function launchInstance(options: LaunchOptions): Promise<Launch> {
 async function prepare(options: LaunchOptions) {
   const { world, provider, run, request: wish, signal } = options;
   checkWish(wish);
-  const { offer, region } = chooseOffer(await provider.offers(signal), wish);
+  const { offer, region } = options.chosen ?? chooseOffer(await provider.offers(signal), wish);
   const { type, pricePerHour } = offer;
-  const { hours, name, fakeGpu, budgetDollars } = wish;
+  const { hours, name, filesystems, image, fakeGpu, budgetDollars } = wish;
   if (budgetDollars !== undefined) checkBudget({ type, pricePerHour, hours, budgetDollars });
   const token = hex(world, 10);
   const request: LaunchRequest = {
@@ -74,6 +81,8 @@ async function prepare(options: LaunchOptions) {
     hostKey: generateKeyPair("gpu"),
     agentToken: hex(world, 32),
     leaseEndsAt: leaseEnd({ now: world.clock.now(), hours }),
+    filesystems,
+    image,
     fakeGpu,
   };
   const row = {
@@ -82,7 +91,7 @@ async function prepare(options: LaunchOptions) {
     provider: provider.name,
     account: options.account,
     profile: options.profile,
-    request: { name: request.name, type, region, hours, fakeGpu },
+    request: { name: request.name, type, region, hours, filesystems, image, fakeGpu },
     name,
     type,
     region,
@@ -95,7 +104,7 @@ async function prepare(options: LaunchOptions) {
 }
 
 /** How long an answer that is on its way is waited for after an interrupt: knowing the id is worth more than haste. */
-const answerGraceMs = 10_000;
+const answerGraceMs = 4_000;
 
 /** Asks once. `undefined`: no answer, so whether there is a machine is not known. */
 async function send({ world, provider, signal }: LaunchOptions, request: LaunchRequest): Promise<string | undefined> {
@@ -106,7 +115,7 @@ async function send({ world, provider, signal }: LaunchOptions, request: LaunchR
   };
   signal?.addEventListener("abort", afterInterrupt, { once: true });
   try {
-    return (await provider.launch(request, tooLate.signal)).id;
+    return (await provider.launch({ ...request, wanted: signal }, tooLate.signal)).id;
   } catch (error) {
     if (error instanceof LaunchRefused) throw new NothingMade(refusal(provider, error));
     return undefined;
@@ -152,12 +161,17 @@ class NothingMade extends Error {
   }
 }
 
+/** None was free, and none was made: another type, region or provider may have one. */
+export class NoCapacity extends GpuError {
+  override name = "NoCapacity";
+}
+
 function refusal(provider: Provider, refused: LaunchRefused): GpuError {
   const hint = refused.hint;
   const message = `${provider.name} refused the launch: ${refused.message}`;
   if (refused.reason === "login") return new LoginError(message, { hint, cause: refused });
   if (refused.reason === "capacity") {
-    return new GpuError(message, { hint: hint ?? "`gpu available` lists what is free", cause: refused });
+    return new NoCapacity(message, { hint: hint ?? "`gpu available` lists what is free", cause: refused });
   }
   return new GpuError(message, { hint, cause: refused });
 }

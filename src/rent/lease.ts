@@ -1,7 +1,10 @@
-import { GpuError } from "../errors.ts";
+import { GpuError, UsageError } from "../errors.ts";
 import type { Launch } from "./rows.ts";
 
 const hourMs = 3_600_000;
+
+/** Thirty days: a lease is what ends a forgotten machine. `gpu extend` moves it on. */
+export const longestLeaseHours = 720;
 
 /** The most a lease can cost, in US dollars. */
 export function leaseCost({ pricePerHour, hours }: { pricePerHour: number; hours: number }): number {
@@ -10,6 +13,11 @@ export function leaseCost({ pricePerHour, hours }: { pricePerHour: number; hours
 
 /** When a lease of `hours` that begins now is over. */
 export function leaseEnd({ now, hours }: { now: number; hours: number }): number {
+  if (!(hours > 0) || hours > longestLeaseHours) {
+    throw new UsageError(`a lease of ${hours} hours is not possible`, {
+      hint: `above 0, at most ${longestLeaseHours}`,
+    });
+  }
   return now + Math.round(hours * hourMs);
 }
 

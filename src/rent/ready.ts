@@ -96,8 +96,8 @@ async function answersNow(options: ReadyOptions, launch: Launch, signal: AbortSi
   return true;
 }
 
-/** It will not be ready, or not in time. */
-class NeverReady extends GpuError {
+/** It will not be ready, or not in time: it is given back. */
+export class NeverReady extends GpuError {
   override name = "NeverReady";
 }
 

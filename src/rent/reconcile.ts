@@ -1,9 +1,11 @@
 import { messageOf } from "../errors.ts";
 import type { Provider, ProviderInstance } from "../provider/provider.ts";
+import { checkAccount } from "./account.ts";
 import type { Journal } from "./journal.ts";
 import { isLeaseOver } from "./lease.ts";
 import { carriesToken, isLive, mayBeUnlisted, type Renting } from "./renting.ts";
 import { isOpen, type Launch } from "./rows.ts";
+import { recordFailure } from "./still-running.ts";
 import { stopInstance } from "./stop.ts";
 
 export interface ReconcileOptions extends Omit<Renting, "provider"> {
@@ -85,6 +87,7 @@ async function reconcileProvider(
   const rows = launchesOf(journal, provider.name, now);
   await Promise.all(rows.map(async (launch) => {
     const { verdict, why } = judge(launch, { listed, now, settleMs: provider.facts.settleMs, isRunAlive });
+    if (verdict === "leave") return;
     try {
       if (verdict === "stop") await finish(options, provider, { launch, why, listed, report });
       if (verdict === "gone" && await settleIfGone({ journal, provider, launch, signal })) {
@@ -93,7 +96,7 @@ async function reconcileProvider(
     } catch (error) {
       signal?.throwIfAborted();
       report.problems.push({ provider: provider.name, error });
-      journal.note({ token: launch.token, run: launch.run, kind: "problem", text: messageOf(error) });
+      if (verdict === "stop") recordFailure(journal, { token: launch.token, failure: messageOf(error), now });
     }
   }));
 }
@@ -121,6 +124,7 @@ export async function settleIfGone(
   { journal, provider, launch, signal }: Pick<Renting, "journal" | "provider" | "signal"> & { launch: Launch },
 ): Promise<boolean> {
   if (launch.instanceId === null) return false;
+  await checkAccount(provider, launch, signal);
   const found = await provider.get(launch.instanceId, signal);
   if (found !== undefined && isLive(found)) return false;
   return journal.markStopped(launch.token, "it ended without us") !== undefined;
@@ -136,7 +140,8 @@ function launchesToSettle({ journal, world, isRunAlive }: ReconcileOptions): Lau
   return [...orphans, ...givenUp];
 }
 
-function launchesOf(journal: Journal, provider: string, now: number): Launch[] {
+/** Every launch of a provider that reconciling looks at: the open ones, and those that ended a short time ago. */
+export function launchesOf(journal: Journal, provider: string, now: number): Launch[] {
   const ended = journal.launches({ provider, endedSince: now - sweepMs }).filter((launch) => launch.sentAt !== null);
   return [...journal.launches({ provider, open: true }), ...ended];
 }

@@ -1,5 +1,7 @@
 import { NotFoundError, UsageError } from "../errors.ts";
 import { type Instance, instanceOf, listInstances, type ListOptions } from "./instances.ts";
+import type { Journal } from "./journal.ts";
+import type { Launch } from "./rows.ts";
 
 export interface ResolveOptions extends ListOptions {
   /** An id, the beginning of one, or a name; without it the only instance is meant. */
@@ -69,4 +71,18 @@ function isUsable({ state }: Instance): boolean {
 
 function namesOf(instances: readonly Instance[]): string {
   return instances.map(({ id, name }) => name === null ? `\`${id}\`` : `\`${id}\` (${name})`).join(", ");
+}
+
+/** A launch of this journal by id, token or name; it may be long gone. */
+export function findLaunch(journal: Journal, selector: string): Launch {
+  const found = knownLaunch(journal, selector);
+  if (found) return found;
+  throw new NotFoundError(`the journal knows no instance \`${selector}\``, { hint: "`gpu log` shows the last events" });
+}
+
+/** The same, the newest where several fit, or undefined. */
+export function knownLaunch(journal: Journal, selector: string): Launch | undefined {
+  const launches = journal.launches();
+  const exact = launches.findLast(({ instanceId, token, name }) => [instanceId, token, name].includes(selector));
+  return exact ?? launches.findLast(({ instanceId }) => selector !== "" && instanceId?.startsWith(selector));
 }

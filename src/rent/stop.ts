@@ -1,7 +1,9 @@
 import { GpuError, messageOf } from "../errors.ts";
 import type { Provider } from "../provider/provider.ts";
+import { checkAccount } from "./account.ts";
 import { carriesToken, isLive, mayBeUnlisted, type Renting } from "./renting.ts";
 import { isOpen, type Launch } from "./rows.ts";
+import { recordFailure } from "./still-running.ts";
 
 export interface StopOptions extends Renting {
   /** A launch of this journal by its token, or any machine by the provider's id; an instance's `id` may be its token. */
@@ -24,6 +26,7 @@ export async function stopInstance(options: StopOptions): Promise<StopOutcome> {
   const token = target.token ?? undefined;
   const launch = token === undefined ? undefined : markStopping(options, token);
   if (launch !== undefined && !isOpen(launch)) return "stopped";
+  if (launch !== undefined) await checkAccount(provider, launch, signal);
   const hunt = new Hunt(options, launch);
   const deadline = world.clock.now() + (options.patienceMs ?? patienceOf(provider));
   for (;;) {
@@ -65,12 +68,13 @@ function markStopping({ journal, why }: StopOptions, token: string): Launch | un
 }
 
 /** One round: ask all that is known to end, then look. Returns whether nothing is left. */
-async function attempt(hunt: Hunt, { signal }: StopOptions): Promise<boolean> {
+async function attempt(hunt: Hunt, { signal, journal, target: { token }, world }: StopOptions): Promise<boolean> {
   try {
     await hunt.terminate(signal);
     return await hunt.lookAgain(signal);
   } catch (error) {
     signal?.throwIfAborted();
+    if (token) keepTrying(() => recordFailure(journal, { token, failure: messageOf(error), now: world.clock.now() }));
     if (error instanceof GpuError) throw error;
     throw new GpuError(`could not stop ${hunt.label}: ${messageOf(error)}`, {
       hint: `it may still be running and cost money: \`gpu stop\` tries again`,

@@ -3,8 +3,8 @@ import type { Command, CommandEntry, Context, Plan } from "../command.ts";
 import { GpuError, InterruptedError, LoginError, UsageError } from "../errors.ts";
 import { type CallRecord, stackHere } from "./call.ts";
 import { type CallOptions, childContext, withinTime } from "./child.ts";
-import type { Param } from "./param.ts";
 import { readParams } from "./params.ts";
+import { fromEnvironment } from "./text.ts";
 
 /** What the typed functions need of the run they are called in. */
 export interface ApiScope {
@@ -85,10 +85,11 @@ async function perform({ entry, name, input, options, scope }: Performance): Pro
   }
   const child = childContext(scope.context, options);
   if (command.effect === "spend") await allowCost({ command, name, values, scope, context: child.context });
+  if (command.effect === "destroy") await refuseLoss({ command, name, values, context: child.context });
   return await withinTime(
     { name, child, options },
     () => attempt({ command, values, options, scope, context: child.context }),
-  );
+  ).finally(() => scope.context.progress(undefined));
 }
 
 async function allowCost(
@@ -104,6 +105,23 @@ async function allowCost(
   if (plan?.costDollars) scope.allow({ name, plan });
 }
 
+/** Nobody can be asked in a recipe: what destroys more than the recipe's own needs a yes beforehand. */
+async function refuseLoss(
+  { command, name, values, context }: {
+    command: Command;
+    name: string;
+    values: z.output<z.ZodObject>;
+    context: Context;
+  },
+): Promise<void> {
+  if (context.globals.yes) return;
+  const plan = await command.plan?.(values, context);
+  if (plan?.loss === undefined) return;
+  throw new UsageError(`\`${name}\` would ${plan.action}, which loses ${plan.loss}`, {
+    hint: "`box.stop()` stops what the recipe rented; `gpu run --yes` allows the rest",
+  });
+}
+
 interface Attempt {
   readonly command: Command;
   readonly values: z.output<z.ZodObject>;
@@ -115,7 +133,7 @@ interface Attempt {
 async function attempt({ command, values, options, scope, context }: Attempt): Promise<unknown> {
   if (command.kind === "stream") {
     const items = command.run(values, context);
-    return owned(scope, command.handle ? await command.handle(items, context) : items);
+    return owned(scope, command.handle ? await command.handle(items, context, values) : items);
   }
   for (let left = options.retry ?? 0, pauseMs = 1000;; left--, pauseMs = Math.min(pauseMs * 2, 30_000)) {
     try {
@@ -174,20 +192,4 @@ function validateInput(
       ? (keys === "" ? "it takes nothing" : `it takes ${keys}`)
       : schema.shape[String(issue?.path[0])]?.description,
   });
-}
-
-/** Values of the variables that inputs name, as on the command line. */
-function fromEnvironment(params: readonly Param[], env: Environment): Record<string, unknown> {
-  const set = params.flatMap(({ key, env: variable, type }) => {
-    const text = variable === undefined ? undefined : env[variable];
-    return text === undefined || text === "" ? [] : [{ key, type, text }];
-  });
-  return Object.fromEntries(set.map(({ key, type, text }) => [key, valueOf(type, text)]));
-}
-
-function valueOf(type: Param["type"], text: string): unknown {
-  if (type === "number") return Number(text);
-  if (type === "numbers") return text.split(",").map(Number);
-  if (type === "boolean") return text !== "0" && text !== "false";
-  return type === "strings" ? text.split(",") : text;
 }

@@ -6,6 +6,7 @@ import { globalParams, toGlobals } from "./globals.ts";
 import type { Param } from "./param.ts";
 import { readParams } from "./params.ts";
 import { didYouMean } from "./suggest.ts";
+import { fromEnvironment, fromText } from "./text.ts";
 
 export type Arguments =
   | { readonly kind: "help" }
@@ -48,12 +49,10 @@ export function validate<T extends z.ZodObject>(
   const param = params.find(({ key }) => key === issue?.path[0]);
   const shown = param === undefined ? undefined : nameOf(param);
   if (param && raw[param.key] === undefined) {
-    throw new UsageError(`${shown} is missing`, {
-      hint: param.description === "" ? undefined : `it is the ${param.description}`,
-    });
+    throw new UsageError(`${shown} is missing`, { hint: hintOf(param) });
   }
   throw new UsageError(`${shown ?? "the input"} ${issue ? complaint(issue) : "is not valid"}`, {
-    hint: param?.description ? `it is the ${param.description}` : undefined,
+    hint: hintOf(param),
   });
 }
 
@@ -114,6 +113,7 @@ function toOptions(param: Param): Option[] {
       return new Option(param.default === true ? `${short}--no-${name}` : `${short}--${name}`);
     }
     const isList = param.type === "strings" || param.type === "numbers";
+    if (param.implied !== undefined) return new Option(`${short}--${name} [value]`).preset(param.implied);
     const option = new Option(`${short}--${name} <value>`);
     return isList
       ? option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text])
@@ -127,7 +127,7 @@ function fromFlags(params: readonly Param[], options: Record<string, unknown>): 
     for (const name of [param.flag, ...param.aliases]) {
       const value = options[camelCase(name)];
       if (value === undefined || (param.type === "boolean" && value === (param.default ?? false))) continue;
-      raw[param.key] = typeof value === "boolean" ? value : fromText(param, value);
+      raw[param.key] = typeof value === "boolean" ? value : fromText(param, value, nameOf(param));
     }
   }
   return raw;
@@ -139,7 +139,7 @@ function fromPlaces(command: Command, own: readonly Param[], operands: readonly 
   for (const param of own.filter(({ place }) => place === "positional")) {
     if (left.length === 0) break;
     const isList = param.type === "strings" || param.type === "numbers";
-    raw[param.key] = fromText(param, isList ? left.splice(0) : left.shift());
+    raw[param.key] = fromText(param, isList ? left.splice(0) : left.shift(), nameOf(param));
   }
   const passThrough = own.find(({ place }) => place === "passThrough");
   if (passThrough) raw[passThrough.key] = left.splice(0);
@@ -147,32 +147,12 @@ function fromPlaces(command: Command, own: readonly Param[], operands: readonly 
   return raw;
 }
 
-function fromEnvironment(params: readonly Param[], env: Environment): Record<string, unknown> {
-  const set = params.filter((param) => param.env !== undefined && (env[param.env] ?? "") !== "");
-  return Object.fromEntries(set.map((param) => {
-    const text = env[param.env ?? ""] ?? "";
-    return [param.key, fromText(param, param.type === "strings" || param.type === "numbers" ? text.split(",") : text)];
-  }));
-}
-
-function fromText(param: Param, value: unknown): unknown {
-  if (param.type === "numbers" && Array.isArray(value)) return value.map((text) => toNumber(param, text));
-  if (param.type === "number") return toNumber(param, value);
-  return value;
-}
-
-function toNumber(param: Param, text: unknown): number {
-  const number = typeof text === "string" && text.trim() !== "" ? Number(text) : NaN;
-  if (Number.isFinite(number)) return number;
-  throw new UsageError(`${nameOf(param)} takes a number, not \`${text}\``);
-}
-
 function fromCommander(error: CommanderError, command: Command, params: readonly Param[]): UsageError {
   const flag = /'(-[^']*)'/.exec(error.message)?.[1] ?? "";
   if (error.code === "commander.optionMissingArgument") {
     const param = params.find((candidate) => flag.includes(`--${candidate.flag} `));
     return new UsageError(`${param ? nameOf(param) : `\`${flag}\``} needs a value`, {
-      hint: param?.description ? `it is the ${param.description}` : undefined,
+      hint: hintOf(param),
     });
   }
   if (error.code === "commander.unknownOption") {
@@ -196,6 +176,13 @@ function tooMany(command: Command, own: readonly Param[], left: readonly string[
       ? `what is run there goes behind two dashes: \`gpu ${command.name} … -- ${left.join(" ")}\``
       : `\`gpu ${command.name} --help\` shows how it is used`,
   });
+}
+
+function hintOf(param: Param | undefined): string | undefined {
+  if (!param?.description) return undefined;
+  return param.place === "rest"
+    ? `behind two dashes: \`-- …\`, the ${param.description}`
+    : `${nameOf(param)}: ${param.description}`;
 }
 
 function nameOf(param: Param): string {

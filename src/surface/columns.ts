@@ -6,6 +6,8 @@ export function flagRows(params: readonly Param[]): string[] {
     const negated = param.default === true;
     const value = param.type === "boolean"
       ? ""
+      : param.implied !== undefined
+      ? ` [${param.implied}]`
       : ` <${param.choices.length > 0 ? param.choices.join("|") : param.placeholder}>`;
     const short = param.short ? `-${param.short}, ` : "    ";
     return [
@@ -19,15 +21,38 @@ export function flagRows(params: readonly Param[]): string[] {
 export function describe(param: Param): string {
   const facts = [
     param.type === "strings" && param.place === "flag" ? "may be repeated" : undefined,
-    typeof param.default === "string" || typeof param.default === "number" ? `default ${param.default}` : undefined,
+    defaultText(param.default),
     param.env ? `or ${param.env}` : undefined,
     param.isRequired && param.place === "flag" ? "required" : undefined,
   ].filter((fact) => fact !== undefined);
   return facts.length > 0 ? `${param.description} (${facts.join("; ")})` : param.description;
 }
 
-/** Two columns as wide as the first needs. */
-export function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.min(40, Math.max(0, ...rows.map(([left]) => left.length)));
-  return rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`.trimEnd());
+function defaultText(value: unknown): string | undefined {
+  if (typeof value === "string" || typeof value === "number") return `default ${value}`;
+  return Array.isArray(value) && value.length > 0 ? `default ${value.join(", ")}` : undefined;
+}
+
+/** Two columns as wide as the first needs; the second is wrapped to fit the width of a page. */
+export function columns(
+  rows: readonly (readonly [string, string])[],
+  { page = 100 }: { page?: number } = {},
+): string[] {
+  const width = Math.min(52, Math.max(0, ...rows.map(([left]) => left.length)));
+  return rows.flatMap(([left, right]) => {
+    const [first = "", ...others] = wrap(right, Math.max(24, page - width - 2));
+    return [`${left.padEnd(width)}  ${first}`.trimEnd(), ...others.map((line) => `${" ".repeat(width + 2)}${line}`)];
+  });
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }

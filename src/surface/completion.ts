@@ -43,7 +43,13 @@ export async function complete(
   const before = words.slice(0, -1);
   const { candidates, directive } = await candidatesFor(entries, before, typed, lookUp);
   const fitting = candidates.filter(({ value }) => value.startsWith(typed));
-  return [...fitting.map(({ value, says }) => `${value}\t${says}`), `:${directive}`].join("\n");
+  return [...fitting.map(({ value, says }) => `${oneLine(value)}\t${oneLine(says)}`), `:${directive}`].join("\n");
+}
+
+/** Ids and names may come from a server, and end in a command line. */
+function oneLine(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "");
 }
 
 interface Answer {
@@ -85,7 +91,11 @@ function findOrNothing(entries: readonly CommandEntry[], before: readonly string
 
 function flagsOf(params: readonly Param[]): Candidate[] {
   return params.filter(({ place }) => place === "flag")
-    .map((param) => ({ value: `--${param.default === true ? "no-" : ""}${param.flag}`, says: param.description }));
+    .map(({ flag, description, default: isOn }) =>
+      isOn === true
+        ? { value: `--no-${flag}`, says: `do not ${description}` }
+        : { value: `--${flag}`, says: description }
+    );
 }
 
 /** The flag before the cursor, when it waits for its value. */

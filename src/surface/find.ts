@@ -52,11 +52,32 @@ function isBelow(name: string, path: readonly string[]): boolean {
   return path.length === 0 || name === path.join(" ") || name.startsWith(`${path.join(" ")} `);
 }
 
+/** What other tools call it. */
+const synonyms: Readonly<Record<string, string>> = {
+  create: "start",
+  delete: "stop",
+  destroy: "stop",
+  down: "stop",
+  kill: "stop",
+  launch: "start",
+  list: "status",
+  logs: "log",
+  ls: "status",
+  ps: "status",
+  rm: "stop",
+  shell: "exec",
+  ssh: "exec",
+  terminate: "stop",
+  up: "start",
+};
+
 function unknownCommand(entries: readonly Named[], path: readonly string[], wrong: string): UsageError {
   const known = wordsBelow(entries, path);
   const elsewhere = entries.map(({ name }) => name).filter((name) => name.split(" ").at(-1) === wrong);
   const typed = ["gpu", ...path, wrong].join(" ");
-  const hint = didYouMean(wrong, known, (word) => ["gpu", ...path, word].join(" ")) ??
+  const meant = path.length === 0 ? synonyms[wrong] : undefined;
+  const hint = (meant && entries.some(({ name }) => name === meant) ? `\`gpu ${meant}\` does that` : undefined) ??
+    didYouMean(wrong, known, (word) => ["gpu", ...path, word].join(" ")) ??
     (elsewhere.length > 0 ? `did you mean ${elsewhere.map((name) => `\`gpu ${name}\``).join(" or ")}?` : undefined) ??
     `\`${["gpu", ...path, "--help"].join(" ")}\` lists what there is`;
   return new UsageError(`there is no command \`${typed}\``, { hint });

@@ -39,6 +39,7 @@ function global(param: Pick<Param, "key" | "type" | "description"> & Partial<Par
     isRequired: false,
     isHidden: false,
     default: param.type === "boolean" ? false : undefined,
+    implied: undefined,
     env: undefined,
     complete: undefined,
     placeholder: "name",

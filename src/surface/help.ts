@@ -41,7 +41,8 @@ const effects = {
   read: "",
   write: "",
   spend: "Spends money: names the price and asks first, unless it is $0 or `--yes` is given.",
-  destroy: "Destroys: names what is lost and asks first where that matters, unless `--yes` is given.",
+  destroy:
+    "Destroys something: where it costs money or several are meant, names what is lost and asks first, unless `--yes` is given.",
 };
 
 function usageOf(param: Param): string {

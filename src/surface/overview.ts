@@ -10,8 +10,15 @@ interface Listed {
 /** What each group of commands is about, for the overview. */
 const groupSummaries: Readonly<Record<string, string>> = {
   ci: "Submit tests and follow them",
+  "ci submit": "Submit work to a CI server",
+  config: "Read and change the configuration",
+  emulate: "Serve a cloud's wire API on this computer",
+  filesystem: "Keep filesystems that outlive instances",
+  instance: "Rent, list and change instances",
+  models: "Know what a model needs",
   recipe: "Write and check recipes",
-  tunnel: "Forward ports to and from an instance",
+  "ssh-key": "Keep public keys at a provider",
+  tunnel: "Forward ports to an instance",
 };
 
 /** Help for `gpu` itself, or for a group of commands. */

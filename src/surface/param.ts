@@ -14,6 +14,8 @@ export interface Param {
   readonly isRequired: boolean;
   readonly isHidden: boolean;
   readonly default: unknown;
+  /** The value where the flag is given without one. */
+  readonly implied: string | undefined;
   readonly description: string;
   readonly env: string | undefined;
   readonly complete: string | undefined;

@@ -16,6 +16,8 @@ declare module "zod" {
     passThrough?: boolean;
     /** Environment variable that is read when the flag is not given. */
     env?: string;
+    /** The value where the flag is given without one: `--retry-until-up [6h]`. */
+    implied?: string;
     /** What Tab offers: `instance`, `offer`, `file`, `folder`, … */
     complete?: string;
     /** Word for the value in help: `--hours <hours>`. */
@@ -25,10 +27,14 @@ declare module "zod" {
   }
 }
 
+/** A value that may be null is, on a command line, one that may be left out. */
+const Type = z.union([z.string(), z.array(z.string())]).optional()
+  .transform((type) => (Array.isArray(type) ? type.find((one) => one !== "null") : type));
+
 const Property = z.object({
-  type: z.string().optional(),
+  type: Type,
   enum: z.array(z.string()).optional(),
-  items: z.object({ type: z.string().optional(), enum: z.array(z.string()).optional() }).optional(),
+  items: z.object({ type: Type, enum: z.array(z.string()).optional() }).optional(),
   default: z.unknown().optional(),
   description: z.string().default(""),
   short: z.string().optional(),
@@ -38,6 +44,7 @@ const Property = z.object({
   passThrough: z.boolean().default(false),
   hidden: z.boolean().default(false),
   env: z.string().optional(),
+  implied: z.string().optional(),
   complete: z.string().optional(),
   placeholder: z.string().optional(),
 });
@@ -49,7 +56,7 @@ const Root = z.object({
 
 /** The parameters of an input, in the order they were written. The only reader of schemas. */
 export function readParams(input: z.ZodObject): Param[] {
-  const { properties, required } = Root.parse(z.toJSONSchema(input, { io: "input" }));
+  const { properties, required } = Root.parse(z.toJSONSchema(input, { io: "input", unrepresentable: "any" }));
   return Object.entries(properties).map(([key, property]) => {
     const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     return {
@@ -69,6 +76,7 @@ export function readParams(input: z.ZodObject): Param[] {
       isRequired: required.includes(key),
       isHidden: property.hidden,
       default: property.default,
+      implied: property.implied,
       description: property.description,
       env: property.env,
       complete: property.complete,

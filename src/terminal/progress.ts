@@ -26,9 +26,9 @@ export function openProgress({ sink, clock, isShown }: ProgressOptions): Progres
     if (text === undefined) return;
     const seconds = Math.floor((clock.now() - since) / 1000);
     const line = safeText(seconds > 0 ? `${text} · ${seconds} s` : text);
-    void sink.write(clearLine + Bun.sliceAnsi(line, 0, sink.columns - 1));
+    void quietly(sink.write(clearLine + Bun.sliceAnsi(line, 0, sink.columns - 1)));
   };
-  const erase = () => (text === undefined ? Promise.resolve() : sink.write(clearLine));
+  const erase = () => (text === undefined ? Promise.resolve() : quietly(sink.write(clearLine)));
   const show = (next: string | undefined) => {
     if (!isShown || next === text) return;
     if (next === undefined) void erase();
@@ -49,6 +49,11 @@ export function openProgress({ sink, clock, isShown }: ProgressOptions): Progres
     },
     [Symbol.dispose]: () => show(undefined),
   };
+}
+
+/** A line that nobody can see any more is no reason to end. */
+function quietly(writing: Promise<void>): Promise<void> {
+  return writing.catch(() => {});
 }
 
 async function tick(clock: Clock, draw: () => void, signal: AbortSignal): Promise<void> {

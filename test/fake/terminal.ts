@@ -1,4 +1,5 @@
 import type { Input, Sink, Terminal } from "../../src/world.ts";
+import { readScreen } from "./screen.ts";
 
 export interface FakeTerminal extends Terminal {
   /** What was printed since the last call, in its order, as lines; stderr carries `2| `. */
@@ -9,12 +10,25 @@ export interface FakeTerminal extends Terminal {
 
 interface FakeTerminalOptions {
   readonly isTTY?: boolean;
-  /** What the person types, or what is piped in. */
-  readonly typed?: string;
+  /** What is piped in, or what the person types into the questions: words as they are, and names of `keys`. */
+  readonly typed?: readonly string[];
+  /** The person stays at the keyboard after the last key, and types nothing more. */
+  readonly staysOpen?: boolean;
 }
 
+/** Keys that have a name; anything else is typed letter by letter. */
+export const keys: Readonly<Record<string, string>> = {
+  "Enter": "\r",
+  "Escape": "\x1b",
+  "Ctrl-C": "\x03",
+  "Up": "\x1b[A",
+  "Down": "\x1b[B",
+  "Backspace": "\x7f",
+};
+
 /** A terminal in memory. */
-export function fakeTerminal({ isTTY = false, typed = "" }: FakeTerminalOptions = {}): FakeTerminal {
+export function fakeTerminal({ isTTY = false, typed = [], staysOpen = false }: FakeTerminalOptions = {}): FakeTerminal {
+  const pressed = typed.flatMap((word) => keys[word] ?? [...word]);
   let printed: { to: 1 | 2; text: string }[] = [];
   let stdout = "";
   const decoders = { 1: new TextDecoder(), 2: new TextDecoder() };
@@ -34,8 +48,19 @@ export function fakeTerminal({ isTTY = false, typed = "" }: FakeTerminalOptions 
   });
   const stdin: Input = {
     isTTY,
-    async *read() {
-      if (typed !== "") yield await Promise.resolve(new TextEncoder().encode(typed));
+    async *read({ raw = false, signal } = {}) {
+      const encoder = new TextEncoder();
+      if (!raw) {
+        if (typed.length > 0) yield await Promise.resolve(encoder.encode(typed.join("\n")));
+        return;
+      }
+      for (let key = pressed.shift(); key !== undefined; key = pressed.shift()) {
+        yield encoder.encode(key);
+        // What the key does is done before the next one is typed: that may be for the next question.
+        await new Promise((resolve) => setTimeout(resolve));
+        if (signal?.aborted) return;
+      }
+      if (staysOpen && signal) await new Promise((resolve) => signal.addEventListener("abort", resolve));
     },
   };
   return {
@@ -43,7 +68,7 @@ export function fakeTerminal({ isTTY = false, typed = "" }: FakeTerminalOptions 
     stdout: sink(1),
     stderr: sink(2),
     takeLines() {
-      const settled = printed.map(({ to, text }) => ({ to, text: settle(text) })).filter(({ text }) => text !== "");
+      const settled = printed.map(({ to, text }) => ({ to, text: readScreen(text) })).filter(({ text }) => text !== "");
       printed = [];
       return settled.flatMap(({ to, text }) =>
         text.replace(/\n$/, "").split("\n").map((line) => (to === 2 ? `2| ${line}`.trimEnd() : line))
@@ -55,10 +80,4 @@ export function fakeTerminal({ isTTY = false, typed = "" }: FakeTerminalOptions 
       return text;
     },
   };
-}
-
-/** What stays to be read: living lines are gone, colours are not seen. */
-function settle(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replaceAll("\r\n", "\n").replace(/[^\n]*\r\x1b\[2K/g, "").replace(/\x1b\[[0-9;]*m/g, "");
 }

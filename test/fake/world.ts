@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { EventEmitter } from "node:events";
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { runBackground } from "../../src/background/process.ts";
 import type { ProviderRegistry } from "../../src/provider/registry.ts";
 import { type SshServer, startSshServer } from "../../src/ssh/server.ts";
 import type { Clock, SpawnOptions, World } from "../../src/world.ts";
+import { fakeAbilities } from "./abilities.ts";
 import { type FakeMachine, FakeProvider } from "./provider.ts";
 import { type FakeTerminal, fakeTerminal } from "./terminal.ts";
 
@@ -61,6 +62,7 @@ export async function fakeWorld(): Promise<FakeWorld> {
     unlistedMs: 0,
     facts: { pollMs: 1, settleMs: 1 },
   });
+  Object.assign(cloud, fakeAbilities());
   const machines = new Machines([local, cloud], home);
   stack.use(machines);
   const ci = lazily(async () => {
@@ -201,7 +203,11 @@ class Machines implements AsyncDisposable {
 
   async #start(request: FakeMachine["request"], user: string): Promise<SshServer> {
     const home = join(this.#home, "machines", request.token);
-    await mkdir(home, { recursive: true });
+    await mkdir(join(home, "bin"), { recursive: true });
+    if (request.type.startsWith("gpu_")) {
+      // What the hand-over check asks for: the one GPU that was rented.
+      await writeFile(join(home, "bin", "nvidia-smi"), "#!/bin/sh\necho NVIDIA A10, 23028, 0\n", { mode: 0o755 });
+    }
     return await startSshServer({
       world: { spawn: spawnReal, clock: new PageClock(), platform: process.platform },
       kill: (pid, signal) => process.kill(pid, signal),
@@ -210,7 +216,7 @@ class Machines implements AsyncDisposable {
       user,
       home,
       shell: "/bin/sh",
-      environment: { HOME: home, PATH: process.env.PATH },
+      environment: { HOME: home, PATH: `${join(home, "bin")}:${process.env.PATH}` },
     });
   }
 }

@@ -57,6 +57,12 @@ function toSteps(lines: readonly string[]): Step[] {
   return steps;
 }
 
+/** A command and what is typed or piped into it: `gpu stop --all < n` types n, `< key-1 Enter` a word and a key. */
+export function splitTyped(line: string): { command: string; typed: string[] } {
+  const [, command = line, typed = ""] = /^(.*) < ([^<>]+)$/.exec(line) ?? [];
+  return { command, typed: toWords(typed) };
+}
+
 /** Splits a command line as a shell would: words, single and double quotes. Nothing else of a shell is there. */
 export function toWords(command: string): string[] {
   const words = command.match(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g) ?? [];

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { runApp } from "../../src/app.ts";
 import type { Command } from "../../src/command.ts";
 import { commands } from "../../src/commands.ts";
+import { durationMs } from "../../src/duration.ts";
 import { type FakeWorld, fakeWorld } from "../fake/world.ts";
 import { type Page, parsePage, type Part, type Step, toWords, writePage } from "./page.ts";
 
@@ -53,6 +54,10 @@ async function playPart(part: Part, fake: FakeWorld): Promise<Part> {
 
 async function playStep(command: string, isTTY: boolean, fake: FakeWorld): Promise<string[]> {
   const [called, ...argv] = toWords(command);
+  if (called === "sleep") {
+    fake.advance(durationMs(argv[0] ?? ""));
+    return [];
+  }
   expect(called).toBe("gpu");
   const terminal = fake.openTerminal({ isTTY });
   const isJson = argv.includes("--json");

@@ -14,10 +14,14 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ci: ["http", "terminal"],
   agent: ["ci", "http"],
   provider: ["ssh", "http", "agent"],
-  rent: ["provider", "ssh", "http"],
+  rent: ["provider", "ssh", "http", "models"],
   background: ["ssh", "rent", "provider"],
   recipe: ["surface", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
-  commands: ["surface", "recipe", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
+  models: ["surface"],
+  configure: ["surface", "provider", "models", "terminal"],
+  doctor: ["configure", "background", "rent", "provider"],
+  emulate: ["provider", "ssh", "terminal"],
+  commands: ["configure", "doctor", "models", "emulate", "surface", "recipe", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
 };
 const everyone = [
   "world.ts",
@@ -29,6 +33,8 @@ const everyone = [
   "lock.ts",
   "duration.ts",
   "quote.ts",
+  "secrets.ts",
+  "exclusive.ts",
   "../package.json",
 ];
 

@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { activeProfile, defaultProvider, loadConfig, setConfig } from "../../src/config.ts";
+import { activeProfile, defaultProvider, loadConfig } from "../../src/config.ts";
+import { setConfig } from "../../src/configure/write.ts";
+import { FakeClock } from "../fake/clock.ts";
 
 let root: string;
 let folders: { config: string; state: string; cache: string };
@@ -44,7 +46,7 @@ test("a key that stands twice is refused", async () => {
 
 test("changing a value keeps the comments, and the file is for its owner alone", async () => {
   await write("# mine\nprofile: work # at the office\n");
-  await setConfig({ folders }, [["defaults.hours", 2]]);
+  await setConfig({ folders, clock: new FakeClock() }, [{ keys: ["defaults", "hours"], value: 2 }]);
   const path = join(folders.config, "config.yaml");
   expect(await readFile(path, "utf8")).toBe("# mine\nprofile: work # at the office\ndefaults:\n  hours: 2\n");
   expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -52,7 +54,7 @@ test("changing a value keeps the comments, and the file is for its owner alone",
 
 test("a value that would make the file invalid is not written", async () => {
   await write("profile: work\n");
-  await expect(setConfig({ folders }, [["defaults.hours", -2]])).rejects.toThrow(/defaults\.hours/);
+  await expect(setConfig({ folders, clock: new FakeClock() }, [{ keys: ["defaults", "hours"], value: -2 }])).rejects.toThrow(/defaults\.hours/);
   expect(await readFile(join(folders.config, "config.yaml"), "utf8")).toBe("profile: work\n");
 });
 

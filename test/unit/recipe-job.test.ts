@@ -1,20 +1,27 @@
 import { expect, test } from "bun:test";
-import { type JobEvent, jobHandle } from "../../src/recipe/job.ts";
+import { type JobEvent, type JobHandle, jobHandle, submittedJob } from "../../src/recipe/job.ts";
 
 async function* events(...list: JobEvent[]): AsyncGenerator<JobEvent> {
   for (const event of list) yield await Promise.resolve(event);
 }
 
+/** A job whose server gives the same events each time. */
+async function follow(make: () => AsyncGenerator<JobEvent>): Promise<JobHandle> {
+  return jobHandle({ ...await submittedJob(make()), again: make });
+}
+
 const linesOf = async (lines: AsyncIterable<string>) => await Array.fromAsync(lines);
 
 test("a log is read from its first line, however late and however often", async () => {
-  const job = await jobHandle(events(
-    { type: "job_id", jobId: "j-1" },
-    { type: "log", data: "one\n" },
-    { type: "log", data: "two, " },
-    { type: "log", data: "its rest\nthree" },
-    { type: "complete", success: true },
-  ));
+  const job = await follow(() =>
+    events(
+      { type: "job_id", jobId: "j-1" },
+      { type: "log", data: "one\n" },
+      { type: "log", data: "two, " },
+      { type: "log", data: "its rest\nthree" },
+      { type: "complete", success: true },
+    )
+  );
   expect(await job.result()).toEqual({ success: true });
   expect(await linesOf(job.log())).toEqual(["one", "two, its rest", "three"]);
   expect(await linesOf(job.log())).toEqual(["one", "two, its rest", "three"]);
@@ -29,7 +36,7 @@ test("lines come as they are printed", async () => {
     await more.promise;
     yield { type: "complete", success: false };
   };
-  const job = await jobHandle(source());
+  const job = await follow(source);
   const lines = job.log()[Symbol.asyncIterator]();
   expect(await lines.next()).toEqual({ value: "one", done: false });
   more.resolve();
@@ -38,13 +45,24 @@ test("lines come as they are printed", async () => {
 });
 
 test("a stream that ends too early fails the log behind its last line, and the result", async () => {
-  const job = await jobHandle(events({ type: "job_id", jobId: "j-1" }, { type: "log", data: "one\n" }));
+  const job = await follow(() => events({ type: "job_id", jobId: "j-1" }, { type: "log", data: "one\n" }));
   const lines = job.log()[Symbol.asyncIterator]();
   expect((await lines.next()).value).toBe("one");
-  expect(lines.next()).rejects.toThrow("the log ended before the job did");
-  expect(job.result()).rejects.toThrow("the log ended before the job did");
+  await expect(lines.next()).rejects.toThrow("the log ended before the job did");
+  await expect(job.result()).rejects.toThrow("the log ended before the job did");
 });
 
-test("an answer without an id is an error", () => {
-  expect(jobHandle(events({ type: "complete", success: false }))).rejects.toThrow("did not say the id");
+test("a reader who leaves early does not keep the result back", async () => {
+  const job = await follow(() =>
+    events({ type: "job_id", jobId: "j-1" }, { type: "log", data: "one\ntwo\n" }, { type: "complete", success: true })
+  );
+  for await (const line of job.log()) {
+    expect(line).toBe("one");
+    break;
+  }
+  expect(await job.result()).toEqual({ success: true });
+});
+
+test("an answer without an id is an error", async () => {
+  await expect(submittedJob(events({ type: "complete", success: false }))).rejects.toThrow("did not say the id");
 });

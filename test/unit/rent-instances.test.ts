@@ -50,6 +50,7 @@ test("what is rented is shown with its lease and its cost", async () => {
     leaseEndsAt: "2026-01-01T02:00:00.000Z",
     leaseMinutesLeft: 90,
     owner: "lease",
+    keptWhy: null,
     run: "a1",
     token,
   }]);

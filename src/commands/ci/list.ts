@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { clientOf, serverParams } from "../../ci/command.ts";
+import { openClient, serverParams } from "../../ci/command.ts";
 import { Job } from "../../ci/job.ts";
 import { defineCommand } from "../../command.ts";
 
@@ -10,7 +10,10 @@ export default defineCommand({
   examples: [{ command: "gpu ci list --json", says: "for a program" }],
   input: z.object(serverParams),
   output: z.array(Job),
-  run: async (flags, context) => await (await clientOf(context, flags)).listJobs(),
+  async run(flags, context) {
+    await using open = await openClient(context, flags);
+    return await open.client.listJobs();
+  },
   view: (jobs) => ({
     columns: ["job id", "status", "start time", "end time", "success"],
     rows: jobs.map(({ job_id, status, start_time, end_time, success }) => [

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { CiEventOutput, clientOf, exitOfEvent, followed, serverParams, viewEvent } from "../../ci/command.ts";
+import { CiEventOutput, exitOfEvent, followed, openClient, serverParams, viewEvent } from "../../ci/command.ts";
 import { defineStream } from "../../command.ts";
 
 export default defineStream({
@@ -17,9 +17,9 @@ export default defineStream({
     ...serverParams,
   }),
   output: CiEventOutput,
-  async *run({ job, all, server, apiKey }, context) {
-    const client = await clientOf(context, { server, apiKey });
-    yield* followed(client.streamJob(job, { fromBeginning: all }), context, job);
+  async *run({ job, all, ...flags }, context) {
+    await using open = await openClient(context, flags);
+    yield* followed(open.client.streamJob(job, { fromBeginning: all }), context, job);
   },
   exitCode: exitOfEvent,
   view: viewEvent,

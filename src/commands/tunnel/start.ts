@@ -52,8 +52,13 @@ export default defineCommand({
       privateKeyPath: (await clientKey(world)).path,
       forwards,
       services: facts.services,
-    });
+    }, context.signal);
     return toTunnel(report);
   },
-  view: tunnelText,
+  view: (tunnel) => [
+    tunnelText(tunnel),
+    ...(tunnel.forwards.some(({ remotePort, remoteHost }) => remoteHost === "ci" || remotePort === 8080)
+      ? [{ stderr: `\`gpu ci submit test --instance ${tunnel.instance}\` submits to its CI server, key included` }]
+      : []),
+  ],
 });

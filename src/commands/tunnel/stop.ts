@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Tunnel } from "../../background/tunnel.ts";
-import { defineCommand } from "../../command.ts";
+import type { TunnelReport } from "../../background/protocol.ts";
+import { type Context, defineCommand } from "../../command.ts";
 import { NotFoundError } from "../../errors.ts";
 
 export default defineCommand({
@@ -17,15 +18,26 @@ export default defineCommand({
     }),
   }),
   output: z.array(Tunnel),
-  async run({ name }, { world }) {
-    const { stopTunnels } = await import("../../background/client.ts");
+  async run({ name }, context) {
     const { toTunnel } = await import("../../background/tunnel.ts");
-    if (name === undefined) return (await stopTunnels(world)).map(toTunnel);
-    const byName = await stopTunnels(world, { name });
-    const stopped = byName.length > 0 ? byName : await stopTunnels(world, { instanceId: name });
-    if (stopped.length > 0) return stopped.map(toTunnel);
-    throw new NotFoundError(`there is no tunnel \`${name}\``, { hint: "`gpu tunnel status` lists them" });
+    const stopped = await stopMeant(name, context);
+    if (name !== undefined && stopped.length === 0) {
+      throw new NotFoundError(`there is no tunnel \`${name}\``, { hint: "`gpu tunnel status` lists them" });
+    }
+    return stopped.map((report) => ({ ...toTunnel(report), state: "closed" as const }));
   },
   view: (stopped) =>
     stopped.length === 0 ? { stderr: "no tunnel was open" } : stopped.map(({ name }) => `${name} is closed`),
 });
+
+/** By the tunnel's name, or all that lead to an instance, by whatever it is called. */
+async function stopMeant(name: string | undefined, context: Context): Promise<TunnelReport[]> {
+  const { stopTunnels } = await import("../../background/client.ts");
+  const { world } = context;
+  if (name === undefined) return await stopTunnels(world);
+  const byName = await stopTunnels(world, { name });
+  if (byName.length > 0) return byName;
+  const { knownLaunch } = await import("../../rent/resolve.ts");
+  const launch = knownLaunch(await context.journal(), name);
+  return await stopTunnels(world, { instanceId: launch?.instanceId ?? name });
+}

@@ -3,7 +3,8 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import type { World } from "../../world.ts";
 import { fakeNvidiaSmi } from "./fake-gpu.ts";
-import { user } from "./folder.ts";
+import { agentSocket, user } from "./folder.ts";
+import type { Machine } from "./folder.ts";
 import { markVariable } from "./hunt.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -15,7 +16,10 @@ const inheritedOnWindows = ["SystemRoot", "SystemDrive", "ComSpec", "PATHEXT", "
 const plainPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The environment of a machine and of all it starts: clean, marked, at home in its own folder. */
-export function machineEnvironment(world: World, { folder, token }: { folder: string; token: string }): Environment {
+export function machineEnvironment(
+  world: World,
+  { folder, machine: { token, bare } }: { folder: string; machine: Pick<Machine, "token" | "bare"> },
+): Environment {
   const home = join(folder, "home");
   const isWindows = world.platform === "win32";
   const names = isWindows ? [...inherited, ...inheritedOnWindows] : inherited;
@@ -25,12 +29,14 @@ export function machineEnvironment(world: World, { folder, token }: { folder: st
     ...kept,
     HOME: home,
     ...(isWindows ? { USERPROFILE: home } : {}),
-    USER: user,
-    LOGNAME: user,
+    USER: bare?.user ?? user,
+    LOGNAME: bare?.user ?? user,
     SHELL: shellOf(world),
     TERM: "dumb",
     PATH: searchPath(join(folder, "bin"), world.env.PATH || plainPath),
     [markVariable]: token,
+    // All machines here share one loopback: an agent that is started on it listens here instead of on a port.
+    ...(bare === undefined ? {} : { GPU_AGENT_SOCKET: join(folder, agentSocket) }),
   };
 }
 
@@ -46,16 +52,34 @@ export function shellOf({ platform }: World): string {
 }
 
 /** Makes the machine's home, and the programs that it has beside those of this computer. */
-export async function furnish(world: World, { folder, fakeGpu }: { folder: string; fakeGpu: string | undefined }) {
+export async function furnish(
+  world: World,
+  { folder, machine: { fakeGpu, bare } }: { folder: string; machine: Pick<Machine, "fakeGpu" | "bare"> },
+): Promise<void> {
   await mkdir(join(folder, "home"), { mode: 0o700 });
   await mkdir(join(folder, "bin"), { mode: 0o700 });
-  const tools = { ...bunShim(world), ...(fakeGpu === undefined ? {} : { "nvidia-smi": fakeNvidiaSmi(fakeGpu) }) };
+  const gpu = { count: bare?.gpuCount, eccErrors: bare?.eccErrors };
+  const tools = {
+    ...(bare === undefined ? bunShim(world) : bareShims),
+    ...(fakeGpu === undefined ? {} : { "nvidia-smi": fakeNvidiaSmi(fakeGpu, gpu) }),
+  };
   for (const [name, content] of Object.entries(tools)) {
     const path = join(folder, "bin", name);
     await writeFile(path, content, { mode: 0o700, flag: "wx" });
     await chmod(path, 0o700);
   }
 }
+
+const refuse = `#!/bin/sh\necho "$(basename "$0"): this machine is emulated, and the computer is yours" >&2\nexit 1\n`;
+
+/** What would read or end the computer itself, on a machine whose owner believes it to be one of its own. */
+const bareShims: Readonly<Record<string, string>> = {
+  "dmesg": "#!/bin/sh\nexit 0\n",
+  "shutdown": refuse,
+  "poweroff": refuse,
+  "reboot": refuse,
+  "halt": refuse,
+};
 
 /** `bun` on the machine: this executable, which contains it, or the one that runs us. */
 function bunShim({ platform, self: [executable = "", ...script] }: World): Record<string, string> {

@@ -8,6 +8,21 @@ import { isLocked } from "../../lock.ts";
 import type { World } from "../../world.ts";
 import type { ProviderState } from "../provider.ts";
 
+/** What makes a machine one of an emulated cloud: bare, as clouds give them. It brings no agent. */
+const Bare = z.object({
+  /** The user who may log in. */
+  user: z.string(),
+  /** Where its SSH server listens; any port of 127.0.0.1 where that address cannot be had. */
+  host: z.string(),
+  port: z.number(),
+  /** Keys that may log in beside `authorizedKey`. */
+  moreKeys: z.array(z.string()),
+  gpuCount: z.number(),
+  eccErrors: z.number(),
+  /** Somebody's lock: when nobody holds it, the machine ends. Absent: it outlives who launched it. */
+  livesWhileLocked: z.string().optional(),
+});
+
 /** What a machine was launched with. Written by `launch` and `setLeaseEnd`; the machine itself only reads it. */
 const Machine = z.object({
   token: z.string(),
@@ -19,16 +34,22 @@ const Machine = z.object({
   agentToken: z.string(),
   leaseEndsAt: z.number(),
   fakeGpu: z.string().optional(),
+  bare: Bare.optional(),
   createdAt: z.number(),
   bootMs: z.number(),
 });
 export type Machine = z.output<typeof Machine>;
 
 /** What a machine says of itself. Written by nobody else, so that the two files are never overwritten by each other. */
-const Status = z.object({ pid: z.number(), state: z.enum(["booting", "running"]), port: z.number().optional() });
+const Status = z.object({
+  pid: z.number(),
+  state: z.enum(["booting", "running"]),
+  host: z.string().optional(),
+  port: z.number().optional(),
+});
 export type Status = z.output<typeof Status>;
 
-/** The one user of a machine. */
+/** The one user of a machine that is not bare. */
 export const user = "gpu";
 
 /** The agent's socket, relative to the machine's folder: an absolute path may be too long for one. */

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -55,13 +56,13 @@ interface Made {
 }
 
 /** Makes it under another name first, so that a machine is there with all it needs or not at all. False: it was there. */
-async function makeFolder({ folder, machine, world }: Made): Promise<boolean> {
+export async function makeFolder({ folder, machine, world }: Made): Promise<boolean> {
   const draft = join(machinesFolder(world), `.new-${crypto.randomUUID()}`);
   try {
     await makePrivateFolder(machinesFolder(world));
     await sweep(world);
     await mkdir(draft, { mode: 0o700 });
-    await furnish(world, { folder: draft, fakeGpu: machine.fakeGpu });
+    await furnish(world, { folder: draft, machine });
     await writeMachine(draft, machine);
     await rename(draft, folder);
     return true;
@@ -74,19 +75,24 @@ async function makeFolder({ folder, machine, world }: Made): Promise<boolean> {
   throw refused("another local machine has the same id", "try again: the id is drawn by chance");
 }
 
-async function startProcess({ folder, machine, world }: Made): Promise<void> {
+/** Starts the machine's process; what it prints is its log. With `stdout` a pipe it says there where it listens. */
+export async function startProcess(
+  { folder, machine, world }: Made,
+  { stdout }: { stdout?: "pipe" } = {},
+): Promise<ChildProcess> {
   const log = openSync(join(folder, "log"), "a", 0o600);
   try {
     const child = world.spawn([...world.self, ":machine", folder], {
       cwd: folder,
-      env: machineEnvironment(world, { folder, token: machine.token }),
+      env: machineEnvironment(world, { folder, machine }),
       detached: true,
       stdin: "ignore",
-      stdout: log,
+      stdout: stdout ?? log,
       stderr: log,
     });
     await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject));
     child.unref();
+    return child;
   } finally {
     closeSync(log);
   }

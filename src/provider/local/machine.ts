@@ -1,8 +1,9 @@
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
-import { exitCodes, messageOf } from "../../errors.ts";
-import { tryLock } from "../../lock.ts";
+import { exitCodes, messageOf, systemCode } from "../../errors.ts";
+import { isLocked, tryLock } from "../../lock.ts";
+import type { SshServer, SshServerOptions } from "../../ssh/server.ts";
 import type { World } from "../../world.ts";
 import { machineEnvironment, shellOf } from "./environment.ts";
 import type { Machine } from "./folder.ts";
@@ -43,34 +44,52 @@ interface Running {
 async function boot({ folder, machine, world }: Running): Promise<AsyncDisposable> {
   const pid = process.pid;
   await writeStatus(folder, { pid, state: "booting" });
-  const env = machineEnvironment(world, { folder, token: machine.token });
-  const agentIsUp = agentAnswers(startAgent({ folder, machine, world }, env), world);
-  const { startSshServer } = await import("../../ssh/server.ts");
+  const { bare } = machine;
+  const env = machineEnvironment(world, { folder, machine });
+  const agentIsUp = bare ? undefined : agentAnswers(startAgent({ folder, machine, world }, env), world);
   const [server] = await Promise.all([
-    startSshServer({
+    listen(bare, {
       world,
       kill: sendSignal,
       hostKey: machine.hostKey.privateKey,
-      authorizedKeys: [machine.authorizedKey],
-      user,
+      authorizedKeys: [machine.authorizedKey, ...(bare?.moreKeys ?? [])],
+      user: bare?.user ?? user,
       home: join(folder, "home"),
       shell: shellOf(world),
       environment: env,
-      services: [
-        { host: "ci", port: 8000, to: { path: agentSocket } },
-        { host: "agent", port: 8080, to: { path: agentSocket } },
-      ],
+      services: (bare ? bareServices : services).map((service) => ({ ...service, to: { path: agentSocket } })),
       onLog: (line) => say(world, line),
     }),
     world.clock.sleep(machine.bootMs),
     agentIsUp,
   ]);
-  await writeStatus(folder, { pid, state: "running", port: server.port });
+  const { host, port } = server;
+  await writeStatus(folder, { pid, state: "running", host, port });
+  await world.terminal.stdout.write(`${JSON.stringify({ host, port })}\n`).catch(() => {});
   return server;
 }
 
+/** Names that lead to the agent, on a machine that has one from the start, and on a bare one. */
+const services = [{ host: "ci", port: 8000 }, { host: "agent", port: 8080 }];
+const bareServices = [{ host: "127.0.0.1", port: 8080 }, { host: "localhost", port: 8080 }];
+
+const cannotListen = ["EACCES", "EPERM", "EADDRINUSE", "EADDRNOTAVAIL"];
+
+/** At the bare machine's own address; where that cannot be had, as anywhere else at any port of the loopback. */
+async function listen(bare: Machine["bare"], options: SshServerOptions): Promise<SshServer> {
+  const { startSshServer } = await import("../../ssh/server.ts");
+  if (bare === undefined) return await startSshServer(options);
+  try {
+    return await startSshServer({ ...options, host: bare.host, port: bare.port });
+  } catch (error) {
+    if (!cannotListen.includes(systemCode(error) ?? "")) throw error;
+    options.onLog?.(`cannot listen at ${bare.host}:${bare.port}: ${messageOf(error)}`);
+    return await startSshServer(options);
+  }
+}
+
 function startAgent({ folder, machine, world }: Running, env: Readonly<Record<string, string | undefined>>) {
-  const agent = world.spawn([...world.self, "agent", "--socket", agentSocket], {
+  const agent = world.spawn([...world.self, "agent", "--socket", agentSocket, "--local"], {
     cwd: folder,
     env: { ...env, GPU_AGENT_TOKEN: machine.agentToken },
     detached: true,
@@ -108,9 +127,11 @@ function canConnect(path: string): Promise<boolean> {
 
 /** Resolves when the lease is over, which may move while we wait, or when there is no machine any more. */
 async function leaseEnd({ folder, machine, world: { clock } }: Running): Promise<void> {
+  const whoseLock = machine.bare?.livesWhileLocked;
   while (true) {
     const current = await readMachine(folder).catch(() => machine);
     if (current?.token !== machine.token) return;
+    if (whoseLock !== undefined && !isLocked(whoseLock)) return;
     const leftMs = current.leaseEndsAt - clock.now();
     if (leftMs <= 0) return;
     await clock.sleep(Math.min(leftMs, watchMs));

@@ -1,5 +1,13 @@
 import { z } from "zod";
-import { CiEventOutput, clientOf, exitOfEvent, followed, serverParams, viewEvent } from "../../../ci/command.ts";
+import {
+  CiEventOutput,
+  exitOfEvent,
+  followed,
+  openClient,
+  type ServerFlags,
+  serverParams,
+  viewEvent,
+} from "../../../ci/command.ts";
 import type { CiEvent } from "../../../ci/job.ts";
 import type { Pack } from "../../../ci/pack.ts";
 import { type Context, defineStream } from "../../../command.ts";
@@ -13,6 +21,7 @@ export default defineStream({
   effect: "write",
   examples: [
     { command: "gpu ci submit test", says: "this folder, to the server of the profile" },
+    { command: "gpu ci submit test --instance trainer", says: "to the CI server of a rented machine" },
     { command: "gpu ci submit test --async", says: "print the job's id and return" },
     { command: "gpu ci submit test -- --filter fast", says: "with arguments for the test command" },
   ],
@@ -28,8 +37,9 @@ export default defineStream({
     ...serverParams,
   }),
   output: CiEventOutput,
-  async *run({ args, dir, async: isAsync, ignore, server, apiKey }, context) {
-    const client = await clientOf(context, { server, apiKey });
+  async *run({ args, dir, async: isAsync, ignore, ...flags }, context) {
+    await using open = await openClient(context, flags);
+    const { client } = open;
     const pack = await packHere(dir, ignore, context);
     if (isAsync) {
       const jobId = await client.submitAsync(pack.stream, { args });
@@ -42,9 +52,10 @@ export default defineStream({
       yield event;
     }
   },
-  async handle(events, _context) {
-    const { jobHandle } = await import("../../../recipe/job.ts");
-    return await jobHandle(asJobEvents(events));
+  async handle(events, context, { server, apiKey, instance }) {
+    const { jobHandle, submittedJob } = await import("../../../recipe/job.ts");
+    const { id, live } = await submittedJob(asJobEvents(events));
+    return jobHandle({ id, live, again: () => readAgain(context, { server, apiKey, instance }, id) });
   },
   exitCode: exitOfEvent,
   view: viewEvent,
@@ -53,6 +64,11 @@ export default defineStream({
 /** For a handle a job that nobody follows is one whose log has not been asked for. */
 async function* asJobEvents(events: AsyncIterable<CiEventOutput>): AsyncGenerator<CiEvent> {
   for await (const event of events) yield event.type === "submitted" ? { type: "job_id", jobId: event.jobId } : event;
+}
+
+async function* readAgain(context: Context, flags: ServerFlags, jobId: string): AsyncGenerator<CiEvent> {
+  await using open = await openClient(context, flags);
+  yield* open.client.streamJob(jobId, { fromBeginning: true });
 }
 
 async function packHere(dir: string, ignore: boolean, context: Context): Promise<Pack> {
@@ -64,7 +80,9 @@ async function packHere(dir: string, ignore: boolean, context: Context): Promise
     ignore,
     signal,
     onProgress: ({ files, bytes }) =>
-      progress(`sending ${files} of ${pack.plan.files.length} files, ${megabytes(bytes)}`),
+      progress(
+        `sending ${files} of ${pack.plan.files.length} files, ${megabytes(bytes)} of ${megabytes(pack.plan.bytes)}`,
+      ),
   });
   const { leftOut, skipped, warnings } = pack.plan;
   if (leftOut.files > 0) {

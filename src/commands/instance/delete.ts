@@ -1,0 +1,15 @@
+import { z } from "zod";
+import { defineCommand } from "../../command.ts";
+import { planStop, stopParams, Stopped, stopTargets, viewStopped } from "../../rent/stop-command.ts";
+
+export default defineCommand({
+  name: "instance delete",
+  summary: "Stop instances and end their billing, as `gpu stop`",
+  effect: "destroy",
+  examples: [{ command: "gpu instance delete trainer --yes", says: "without a question" }],
+  input: z.object(stopParams),
+  output: z.array(Stopped),
+  plan: planStop,
+  run: stopTargets,
+  view: viewStopped,
+});

@@ -1,0 +1,173 @@
+import type { Context } from "../command.ts";
+import type { Config } from "../config.ts";
+import { messageOf } from "../errors.ts";
+import type { Offer } from "../provider/provider.ts";
+import { askChoice, askSecret, askText, askYesNo } from "../terminal/ask.ts";
+import { LoginError } from "../errors.ts";
+import { keyPage, keyVariable, needsKey } from "./access.ts";
+import type { Answers } from "./plan.ts";
+import { providerWith, tryKey } from "./try-key.ts";
+
+export interface QuestionsOptions {
+  readonly config: Config;
+  /** Named by a flag or the environment, so not asked for. */
+  readonly provider: string | undefined;
+  /** What is in force now, offered first. */
+  readonly current: string;
+  /** Whether the provider's key is kept already. */
+  hasKey(provider: string): Promise<boolean>;
+  readonly isChecked: boolean;
+}
+
+/** Asks a person everything, in an order where each answer helps with the next. */
+export async function askAnswers(context: Context, options: QuestionsOptions): Promise<Answers & { account?: string }> {
+  const { config } = options;
+  const { signal, world: { terminal } } = context;
+  const provider = options.provider ?? await askChoice(terminal, {
+    question: "Which provider do you rent from?",
+    flag: "--provider",
+    initial: options.current === "local" ? remoteOf(context) ?? "local" : options.current,
+    choices: Object.keys(context.registry).toReversed().map((name) => ({
+      value: name,
+      label: name,
+      says: name === "local" ? "machines on this computer, for nothing" : undefined,
+    })),
+    signal,
+  });
+  if (!needsKey(provider)) return { provider, ...await askDefaults(context, config, []) };
+
+  const { key, account } = await askKey(context, provider, options);
+  const offers = await offersOf(context, { provider, key, config });
+  const settings = config.providers[provider] ?? {};
+  const text = (question: string, flag: string, initial: string | undefined, placeholder: string) =>
+    askText(terminal, { question, flag, initial, placeholder, signal });
+  return {
+    provider,
+    apiKey: key,
+    account,
+    region: await text("Which region do you prefer?", "--default-region", settings.region, "any; us-west-1"),
+    ...await askDefaults(context, config, offers),
+    sshKeyPath: await text("Path of your SSH key?", "--ssh-key-path", settings.sshKey, "none: gpu makes its own"),
+    filesystem: await text("Which filesystem is mounted?", "--filesystem-name", settings.filesystem, "none"),
+    ...await askStatusDaemon(context, config),
+  };
+}
+
+async function askKey(
+  context: Context,
+  provider: string,
+  { config, hasKey, isChecked }: QuestionsOptions,
+): Promise<{ key: string | undefined; account: string | undefined }> {
+  const { signal, world } = context;
+  const fromEnvironment = world.env[keyVariable(provider)] || undefined;
+  const isKept = await hasKey(provider);
+  const otherwise = isKept ? "empty: the one that is kept" : fromEnvironment ? `empty: ${keyVariable(provider)}` : "";
+  const page = keyPage(provider);
+  const hints = [otherwise, page ? `made at ${page}` : ""].filter((hint) => hint !== "").join("; ");
+  for (;;) {
+    const typed = await askSecret(world.terminal, {
+      question: `API key for ${provider}?${hints === "" ? "" : ` (${hints})`}`,
+      flag: "--api-key",
+      complain: (answer) => answer === "" && otherwise === "" ? "a key is needed" : undefined,
+      signal,
+    });
+    const key = typed || (isKept ? undefined : fromEnvironment);
+    if (!isChecked) return { key, account: undefined };
+    try {
+      return { key, account: await tryKey(context, { provider, key, config }) };
+    } catch (error) {
+      signal.throwIfAborted();
+      context.note(messageOf(error));
+      if (error instanceof LoginError) continue;
+      if (await askYesNo("Keep it without a check?", world.terminal)) return { key, account: undefined };
+    }
+  }
+}
+
+async function askDefaults(context: Context, { defaults, models }: Config, offers: readonly Offer[]): Promise<Answers> {
+  const { signal, world: { terminal } } = context;
+  const { allModels, modelFits } = await import("../models/models.ts");
+  const any = "";
+  const known = allModels({ models });
+  const model = await askChoice(terminal, {
+    question: "Which model do you serve?",
+    flag: "--default-model",
+    initial: defaults.model ?? any,
+    choices: [
+      { value: any, label: "none in particular" },
+      ...known.map(({ model, vramGiB }) => ({ value: model, label: model, says: `${vramGiB} GiB` })),
+    ],
+    signal,
+  });
+  const served = known.find((each) => each.model === model);
+  const fitting = offers.filter((offer) => served === undefined || modelFits(served, offer));
+  const type = fitting.length === 0 ? undefined : await askChoice(terminal, {
+    question: "Which instance type?",
+    flag: "--default-gpu",
+    initial: defaults.type?.[0] ?? any,
+    choices: [
+      { value: any, label: "the cheapest that is free" },
+      ...fitting.map(({ type, description, pricePerHour }) => ({
+        value: type,
+        label: type,
+        says: `${description}, $${pricePerHour.toFixed(2)}/h`,
+      })),
+    ],
+    signal,
+  });
+  const hours = await askText(terminal, {
+    question: "Lease of an instance, in hours?",
+    flag: "--lease-hours",
+    initial: `${defaults.hours ?? 4}`,
+    complain: (answer) => Number(answer) > 0 ? undefined : "a number of hours, like 4 or 0.5",
+    signal,
+  });
+  return {
+    model,
+    types: type === undefined ? undefined : type === any ? [] : typesWith(type, defaults.type),
+    hours: Number(hours),
+  };
+}
+
+/** The types after the first stay, as they are what is taken when that is not free. */
+function typesWith(first: string, before: readonly string[] = []): string[] {
+  return [first, ...before.filter((type) => type !== first)];
+}
+
+async function askStatusDaemon({ world: { terminal }, signal }: Context, { statusDaemon }: Config): Promise<Answers> {
+  const statusToken = await askSecret(terminal, {
+    question: "Token of the status daemon? (empty: none, or the one that is kept)",
+    flag: "--status-token",
+    signal,
+  });
+  if (statusToken === "") return {};
+  const port = await askText(terminal, {
+    question: "Its port?",
+    flag: "--status-port",
+    initial: `${statusDaemon.port ?? 8080}`,
+    complain: (answer) => /^\d+$/.test(answer) && Number(answer) <= 65535 ? undefined : "a port number, like 8080",
+    signal,
+  });
+  return { statusToken, statusPort: Number(port) };
+}
+
+/** The offers help to choose; without them the choice is left out. */
+async function offersOf(
+  context: Context,
+  toTry: { provider: string; key: string | undefined; config: Config },
+): Promise<Offer[]> {
+  try {
+    context.progress("asking what there is");
+    return await (await providerWith(context, toTry)).offers(context.signal);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.note(`what can be rented is not known now: ${messageOf(error)}`);
+    return [];
+  } finally {
+    context.progress(undefined);
+  }
+}
+
+function remoteOf({ registry }: Context): string | undefined {
+  return Object.keys(registry).find(needsKey);
+}

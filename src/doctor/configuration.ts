@@ -1,0 +1,31 @@
+import { existsSync } from "node:fs";
+import { activeProfile, configPath, defaultProvider, profileName } from "../config.ts";
+import { checkProvider, needsKey } from "../configure/access.ts";
+import type { Check, Finding } from "./check.ts";
+
+/** The file can be read and says only what it may. */
+export const configurationCheck: Check = {
+  name: "configuration",
+  async run({ config, world }): Promise<Finding> {
+    const path = configPath(world);
+    await config();
+    if (existsSync(path)) return { status: "ok", detail: `${path} is valid` };
+    return { status: "ok", detail: "there is none, so defaults hold", fix: "`gpu configure` makes one" };
+  },
+};
+
+/** The profile exists, and `gpu` knows its provider. */
+export const profileCheck: Check = {
+  name: "profile",
+  async run({ config, globals, world, registry }): Promise<Finding> {
+    const configured = await config();
+    const name = profileName(configured, globals.profile);
+    if (globals.profile !== undefined || configured.profile !== undefined) activeProfile(configured, name);
+    const provider = globals.provider ?? defaultProvider(configured, world, globals.profile);
+    checkProvider(registry, provider);
+    const rents = `\`${name}\` rents from ${provider}`;
+    return needsKey(provider)
+      ? { status: "ok", detail: rents }
+      : { status: "ok", detail: `${rents}, for nothing`, fix: "`gpu configure` sets up a cloud" };
+  },
+};

@@ -1,0 +1,76 @@
+import type { Context } from "../command.ts";
+import { runWithEmulator } from "./child.ts";
+import { type EmulatorEvent, eventText } from "./events.ts";
+import { emulateLambda, type EmulateLambdaOptions } from "./lambda.ts";
+
+interface Following {
+  readonly context: Context;
+  readonly options: Omit<EmulateLambdaOptions, "world" | "onRequest" | "onLog">;
+  /** Runs with the emulator's address in its environment; the emulator ends with it. */
+  readonly command: readonly string[] | undefined;
+}
+
+/** An emulator from its start until the signal, or the command, ends it: what it says. */
+export async function* followEmulator({ context, options, command }: Following): AsyncGenerator<EmulatorEvent> {
+  const { world, signal, globals, note } = context;
+  const queue = new EventQueue();
+  // Beside a command, stdout is the command's.
+  const isBeside = command !== undefined && !globals.json;
+  const say = (event: EmulatorEvent) => isBeside ? note(eventText(event)) : queue.push(event);
+  const emulator = await emulateLambda({
+    ...options,
+    world,
+    onRequest: (seen) => say({ type: "request", at: new Date(world.clock.now()).toISOString(), ...seen }),
+    onLog: (line) => globals.verbose ? note(line) : undefined,
+  });
+  let exitCode: number | null = null;
+  let left = 0;
+  try {
+    const { url, key, seed, leftovers } = emulator;
+    say({ type: "listening", url, key, seed, leftovers });
+    signal.addEventListener("abort", queue.close, { once: true });
+    if (signal.aborted) queue.close();
+    const ran = command && runWithEmulator({ command, url, key, context }).finally(queue.close);
+    ran?.catch(() => {});
+    yield* queue.items();
+    if (ran) exitCode = await ran;
+  } finally {
+    signal.removeEventListener("abort", queue.close);
+    left = emulator.bill().left;
+    await emulator[Symbol.asyncDispose]();
+  }
+  const { made, total_cents } = emulator.bill();
+  yield { type: "ended", exitCode, made, left, costDollars: total_cents / 100 };
+  if (command === undefined) signal.throwIfAborted();
+}
+
+/** Events that wait for whoever reads them. */
+class EventQueue {
+  readonly #waiting: EmulatorEvent[] = [];
+  #isClosed = false;
+  #news = Promise.withResolvers<void>();
+
+  push(event: EmulatorEvent): void {
+    this.#waiting.push(event);
+    this.#announce();
+  }
+
+  readonly close = (): void => {
+    this.#isClosed = true;
+    this.#announce();
+  };
+
+  async *items(): AsyncGenerator<EmulatorEvent> {
+    while (true) {
+      const next = this.#waiting.shift();
+      if (next !== undefined) yield next;
+      else if (this.#isClosed) return;
+      else await this.#news.promise;
+    }
+  }
+
+  #announce(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+}

@@ -1,0 +1,33 @@
+import type { Context } from "../command.ts";
+import { GpuError } from "../errors.ts";
+import { connectInstance } from "./connect.ts";
+import { oneLaunch } from "./fleet.ts";
+
+/** Where the CI server of an instance answers here, and its key. */
+export interface InstanceServer {
+  readonly server: string;
+  readonly apiKey: string;
+  close(): Promise<void>;
+}
+
+/** Opens a tunnel to the CI server that runs on an instance. */
+export async function openInstanceServer(context: Context, selector: string): Promise<InstanceServer> {
+  const { parseForward, resolveForward } = await import("../ssh/forward.ts");
+  const { openTunnel } = await import("../ssh/tunnel.ts");
+  const launch = await oneLaunch(context, selector);
+  const apiKey = (await context.journal()).agentToken(launch.token);
+  if (apiKey === undefined) {
+    throw new GpuError(`\`${launch.instanceId ?? launch.token}\` has no agent, so it has no CI server`, {
+      hint: "`--server` and `--api-key` name another one",
+    });
+  }
+  const { facts } = await context.provider(launch.provider);
+  const tunnel = await openTunnel({
+    world: context.world,
+    connect: (signal) => connectInstance(context.world, launch, signal),
+    forwards: [resolveForward(parseForward("0:ci"), facts.services)],
+    signal: context.signal,
+  });
+  const [forward] = tunnel.status().forwards;
+  return { server: `http://127.0.0.1:${forward?.localPort}`, apiKey, close: () => tunnel.close() };
+}
