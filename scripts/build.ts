@@ -32,12 +32,15 @@ export const compileOptions = {
   plugins: [{ name: "without native modules", setup: leaveOutNativeModules }],
 } satisfies Partial<Bun.BuildConfig>;
 
-/** What the executable reads in the folder it is started in: no code and no secrets, but how recipes find packages. */
+/**
+ * What the executable reads in the folder it is started in: no code and no secrets, but how recipes find packages.
+ * Not tsconfig.json: its `paths` would put another file in the place of the recipe that was named.
+ */
 export const autoload = {
   autoloadDotenv: false,
   autoloadBunfig: false,
   autoloadPackageJson: true,
-  autoloadTsconfig: true,
+  autoloadTsconfig: false,
 } as const;
 
 const platforms = [

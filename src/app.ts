@@ -276,7 +276,7 @@ async function showError(error: unknown, globals: Globals, options: AppOptions):
   )
     .catch(() => {});
   if (globals.verbose && !globals.json && shown instanceof Error && shown.stack) {
-    await stderr.write(`${shown.stack}\n`).catch(() => {});
+    await stderr.write(`${safeText(shown.stack)}\n`).catch(() => {});
   }
   return known?.exitCode ?? exitCodes.bug;
 }

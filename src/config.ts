@@ -75,7 +75,7 @@ export async function loadConfig(world: Pick<World, "folders">): Promise<Config>
 export function activeProfile(config: Config, named: string | undefined): Profile {
   const name = named ?? config.profile;
   if (name === undefined) return {};
-  const profile = config.profiles[name];
+  const profile = Object.hasOwn(config.profiles, name) ? config.profiles[name] : undefined;
   if (profile) return profile;
   const known = Object.keys(config.profiles);
   throw new UsageError(`there is no profile \`${name}\``, {

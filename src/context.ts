@@ -135,10 +135,14 @@ async function endRun(
     });
   } catch (error) {
     await world.terminal.stderr.write(
-      `error: ${messageOf(error)}\nhint: \`gpu status\` shows what is left, \`gpu stop\` tries again\n`,
+      `error: ${safeText(messageOf(error))}\nhint: \`gpu status\` shows what is left, \`gpu stop\` tries again\n`,
     );
-  } finally {
+  }
+  try {
     run.end(exitCode);
+  } catch (error) {
+    // The instances are what matters; the row of the run is closed by the next command.
+    context.note(`warning: the end of the run could not be written down: ${messageOf(error)}`);
   }
 }
 

@@ -1,14 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { GpuError, systemCode } from "./errors.ts";
 
 /** The text of a file, or undefined when there is none. */
 export async function readTextIfThere(path: string): Promise<string | undefined> {
   try {
+    // A pipe or a device never ends.
+    if (!(await stat(path)).isFile()) throw new GpuError(`\`${path}\` is not a file`);
     return await readFile(path, "utf8");
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
+    if (error instanceof GpuError) throw error;
     throw new GpuError(`cannot read \`${path}\`: ${reasonOf(error)}`, { cause: error });
   }
 }

@@ -63,7 +63,7 @@ function startRole(
       runAgentProcess(rest, world, { signal, endThrough })
     );
   }
-  return import("./background/process.ts").then(({ runBackground }) => runBackground(world, { signal }));
+  return import("./background/process.ts").then(({ runBackground }) => runBackground(world, { signal, isAlone: true }));
 }
 
 async function endThrough(world: World, how: EndOrders): Promise<"accepted" | "gone" | "not-yet"> {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { ClosedPipe, GpuError } from "./errors.ts";
 import { reasonOf } from "./files.ts";
 import { keychainOf } from "./keychain.ts";
@@ -16,7 +16,7 @@ interface OutsideOptions {
 
 /** The real world of one process. */
 export function outside(process: NodeJS.Process, { onClosedPipe }: OutsideOptions): World {
-  const home = process.env.HOME || homedir();
+  const home = resolve(process.env.HOME || homedir());
   return {
     env: process.env,
     platform: process.platform,
@@ -69,12 +69,16 @@ function absolute(path: string | undefined): string | undefined {
   return path?.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path ?? "") ? path : undefined;
 }
 
+// A recipe may replace these; what is trusted with machines goes on with the system's own.
+const { setTimeout, clearTimeout, Date, performance } = globalThis;
+const now = Date.now.bind(Date);
+
 /** Timers of the system hold no more; a longer sleep is several. */
 const longestTimerMs = 2 ** 31 - 1;
 
 /** The system's clock. */
 export const realClock: Clock = {
-  now: () => Date.now(),
+  now,
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     let leftMs = ms;

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { libcOf } from "./libc.ts";
 
 /** What the thread that listens for a spinning main thread is told. */
 export interface SpinOrder {
@@ -16,7 +16,7 @@ const beatMs = 200;
  * thread comes back, the handlers are as they were. `undefined` where the C library cannot be called.
  */
 export function hearSignals(platform: NodeJS.Platform): Disposable | undefined {
-  const library = libraryOf(platform);
+  const library = libcOf(platform);
   if (library === undefined) return undefined;
   const beats = new Int32Array(new SharedArrayBuffer(8));
   const worker = new Worker(new URL("./spin.worker.ts", import.meta.url).href);
@@ -32,13 +32,4 @@ export function hearSignals(platform: NodeJS.Platform): Disposable | undefined {
       Atomics.notify(beats, 1);
     },
   };
-}
-
-function libraryOf(platform: NodeJS.Platform): string | undefined {
-  if (platform === "darwin") return "/usr/lib/libSystem.B.dylib";
-  if (platform !== "linux") return undefined;
-  const musl = existsSync("/lib")
-    ? readdirSync("/lib").find((name) => /^libc\.musl-[a-z0-9_]+\.so\.1$/.test(name))
-    : undefined;
-  return musl === undefined ? "libc.so.6" : `/lib/${musl}`;
 }

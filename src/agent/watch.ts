@@ -39,6 +39,7 @@ const tickMs = 30_000;
 /** How soon an end that was refused is asked for again, and one that was accepted without effect. */
 const againMs = 15_000;
 const acceptedMs = 120_000;
+const answerMs = 250;
 const defaultWarnMs = 10 * 60_000;
 
 /** Watches use and lease of the machine, warns, and ends it where it may. */
@@ -56,7 +57,7 @@ export class Watch {
   #shutdown: string | undefined;
   #askAgainAt = 0;
   #warnedEnd: number | undefined;
-  #wake = () => {};
+  #poked = new AbortController();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -82,23 +83,24 @@ export class Watch {
   /** The machine is to end now. */
   shutDown(reason: string): void {
     this.#shutdown = reason;
-    this.poke();
+    // A moment later, so that who asked for it still hears that it is done.
+    this.#options.world.clock.sleep(answerMs).then(() => this.poke(), () => {});
   }
 
   /** Something changed: look now. */
   poke(): void {
-    this.#wake();
+    this.#poked.abort();
   }
 
   /** Looks again and again until the signal fires. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      // From here on: what changes while it looks is looked at again.
+      const poked = this.#poked = new AbortController();
       const waitMs = await this.look().catch((error: unknown) => {
         this.#options.onLog?.(`cannot look after the machine: ${messageOf(error)}`);
         return tickMs;
       });
-      const poked = new AbortController();
-      this.#wake = () => poked.abort();
       await this.#options.world.clock.sleep(waitMs, AbortSignal.any([signal, poked.signal])).catch(() => {});
     }
   }

@@ -133,7 +133,7 @@ async function usableClient(connection: Connection, version: string): Promise<Ba
   throw new GpuError(
     `the background process (${ping.version}) is not of this version (${version}), and holds ${ping.held} tunnels`,
     {
-      hint: "`gpu tunnel stop --all` ends it",
+      hint: "`gpu tunnel stop` closes them",
     },
   );
 }

@@ -5,6 +5,7 @@ import { GpuError, messageOf } from "../errors.ts";
 import { tryLock } from "../lock.ts";
 import type { World } from "../world.ts";
 import { readJsonLines, writeJsonLine } from "./lines.ts";
+import { shrink } from "./lean.ts";
 import { preparePlace } from "./place.ts";
 import type { ProviderRegistry } from "../provider/registry.ts";
 import { type Answer, protocolVersion, Request } from "./protocol.ts";
@@ -19,9 +20,14 @@ export interface BackgroundOptions {
   readonly giveUpAfterMs?: number;
   readonly version?: string;
   readonly registry?: ProviderRegistry;
+  /** The process is ours alone, and may be made small while it has nothing to do. */
+  readonly isAlone?: boolean;
   /** Ends it in order. */
   readonly signal?: AbortSignal;
 }
+
+/** How long nothing has happened when a process has nothing to do. */
+const quietMs = 2_000;
 
 /**
  * The background process of a state folder: holds tunnels for commands that have ended, stops what dead runs and ended
@@ -46,9 +52,9 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   const isIdle = () => heldCount() === 0 && sockets.size === 0 && requests === 0;
   const onChange = () => {
     idle.abort(new Error("something changed"));
-    if (!isIdle()) return;
     idle = new AbortController();
-    world.clock.sleep(idleMs, idle.signal).then(() => quit.resolve("nothing to hold"), () => {});
+    if (isIdle()) world.clock.sleep(idleMs, idle.signal).then(() => quit.resolve("nothing to hold"), () => {});
+    else if (options.isAlone) world.clock.sleep(quietMs, idle.signal).then(() => shrink(world), () => {});
   };
   const tunnels = lazyTunnels({ world, giveUpAfterMs, onChange, log });
   const registry = options.registry ?? (await import("../provider/registry.ts")).providerRegistry;

@@ -75,7 +75,7 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
     await authenticated(features);
     const begunMs = world.clock.now();
     const response = await submit("/submit-async", zip, options);
-    const parsed = z.object({ job_id: z.string() }).safeParse(await response.json().catch(() => undefined));
+    const parsed = Job.pick({ job_id: true }).safeParse(await response.json().catch(() => undefined));
     return parsed.success ? parsed.data.job_id : await lost(undefined, begunMs);
   };
 

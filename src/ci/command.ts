@@ -63,7 +63,7 @@ export async function openClient(context: Context, { instance, ...flags }: Serve
   const { ciSettings } = await import("./settings.ts");
   const { world, globals, signal } = context;
   if (instance !== undefined) {
-    const { openInstanceServer } = await import("../rent/ci-server.ts");
+    const { openInstanceServer } = await import("../instance/ci-server.ts");
     const { server, apiKey, close } = await openInstanceServer(context, instance);
     return { client: ciClient({ world, signal, server, apiKey }), [Symbol.asyncDispose]: close };
   }

@@ -41,8 +41,10 @@ export async function* followJob(
       for (let next = await events.next(); !next.done; next = await events.next()) {
         const { event, id } = next.value;
         if (id !== undefined) place.id = id;
-        place.hasMoved = true;
+        const before = place.lines;
         if (event.type === "log") yield* newLine(event.data, place);
+        // A server that says the same again and again does not get on.
+        place.hasMoved ||= place.lines > before || event.type === "complete";
         if (event.type !== "complete") continue;
         // Our own server means what it says.
         if (event.success || has("event-ids")) return yield { type: "complete", success: event.success };

@@ -1,8 +1,11 @@
 import { z } from "zod";
 
+/** It is shown in commands to paste: nothing that a shell or a path could take for more. */
+const JobId = z.string().regex(/^[\w-]{1,128}$/);
+
 /** A job as the CI protocol describes it. */
 export const Job = z.object({
-  job_id: z.string(),
+  job_id: JobId,
   status: z.string(),
   success: z.boolean().nullable(),
   start_time: z.string().nullable(),
@@ -30,7 +33,7 @@ export type CiEvent =
 
 /** An event on the wire. */
 export const WireEvent = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("job_id"), job_id: z.string() }),
+  z.object({ type: z.literal("job_id"), job_id: JobId }),
   z.object({ type: z.literal("log"), data: z.string() }),
   z.object({ type: z.literal("complete"), success: z.boolean() }),
 ]);

@@ -1,15 +1,22 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { systemCode } from "../errors.ts";
+import { addDescendants, type ProcProcess, readProc, sendSignal } from "../processes.ts";
 import type { World } from "../world.ts";
 
 /** What belongs to a job: the process groups it was started in, and every process with its mark in the environment. */
 export interface Family {
-  readonly groups: readonly number[];
+  /** Each the pid of the shell that leads it; `forgetIfEmpty` takes those away whose number somebody else may get. */
+  readonly groups: Set<number>;
   /** `NAME=value`, as the job's processes inherit it. */
   readonly mark: string;
 }
 
 const pollMs = 25;
+/** Rounds after the grace: 10 s. */
+const maxRounds = 400;
+
+/** To be called when a group's leader has ended: an empty group's number is free for anybody. */
+export function forgetIfEmpty({ groups }: Pick<Family, "groups">, group: number): void {
+  if (sendSignal(-group, 0) === "gone") groups.delete(group);
+}
 
 /** Ends a family: asks first, then kills, again until nothing of it is left. Daemons that left their group are found too. */
 export async function endFamily(
@@ -18,39 +25,40 @@ export async function endFamily(
   { graceMs }: { graceMs: number },
 ): Promise<void> {
   const graceEnds = world.clock.monotonic() + graceMs;
-  let signal: "SIGTERM" | "SIGKILL" = "SIGTERM";
-  let isAsked = false;
-  for (let round = 0; round < 400; round++) {
-    const targets = world.platform === "linux" ? membersOf(family) : family.groups.map((group) => -group);
-    if (targets.length === 0) return;
-    if (signal === "SIGTERM" && world.clock.monotonic() >= graceEnds) signal = "SIGKILL";
-    if (signal === "SIGKILL" || !isAsked) { for (const pid of targets) send(pid, signal); }
-    // Elsewhere than on Linux nobody says who is left: one question, one kill.
-    if (world.platform !== "linux" && signal === "SIGKILL") return;
-    isAsked = true;
+  const asked = new Set<number>();
+  for (let round = 0; round < maxRounds; round++) {
+    const isLate = world.clock.monotonic() >= graceEnds;
+    const targets = world.platform === "linux" ? membersOf(family) : groupsOf(family);
+    // What another user owns now was either never ours or cannot be ended by us.
+    const living = targets.filter((pid) => {
+      if (isLate) return sendSignal(pid, "SIGKILL") === "sent";
+      if (asked.has(pid)) return sendSignal(pid, 0) === "sent";
+      asked.add(pid);
+      return sendSignal(pid, "SIGTERM") === "sent";
+    });
+    if (living.length === 0) return;
     await world.clock.sleep(pollMs);
   }
 }
 
-function send(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (systemCode(error) !== "ESRCH" && systemCode(error) !== "EPERM") throw error;
-  }
+/** Elsewhere than on Linux nobody tells whose a process is: the groups that are not empty, as targets of a signal. */
+function groupsOf(family: Family): number[] {
+  for (const group of family.groups) forgetIfEmpty(family, group);
+  return [...family.groups].map((group) => -group);
 }
 
 function membersOf({ groups, mark }: Family): number[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    try {
-      // `pid (name) state ppid pgrp …`; a name may hold spaces and brackets.
-      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-      const [state, , group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (state === "Z" || state === "X") return false;
-      if (groups.includes(Number(group))) return true;
-      return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(mark);
-    } catch {
-      return false; // It is gone, or somebody else's.
-    }
-  });
+  const all = readProc();
+  const marked = new Set(all.filter(({ carries }) => carries(mark)).map(({ pid }) => pid));
+  addDescendants(marked, all);
+  const found = new Set(marked);
+  const strangers = new Set(all.filter((each) => isStranger(each, marked)).map(({ pid }) => pid));
+  for (const { pid, group } of all) if (groups.has(group) && !strangers.has(group)) found.add(pid);
+  addDescendants(found, all);
+  return [...found];
+}
+
+/** A leader that lives, and is neither ours nor our own child, got the number of a group that had ended. */
+function isStranger({ pid, group, parent }: ProcProcess, marked: ReadonlySet<number>): boolean {
+  return pid === group && !marked.has(pid) && parent !== process.pid;
 }

@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import type { World } from "../world.ts";
 import { extract, type ExtractLimits } from "./extract.ts";
 import type { JobLog } from "./job-log.ts";
-import { endFamily } from "./processes.ts";
+import { endFamily, type Family, forgetIfEmpty } from "./processes.ts";
 import { ProjectError, type ProjectPlan, readProject } from "./project.ts";
 import { ArchiveError } from "./zip-directory.ts";
 
@@ -53,7 +53,7 @@ export async function runJob(options: RunnerOptions): Promise<boolean> {
 
 async function runPlan(plan: ProjectPlan, options: RunnerOptions): Promise<boolean> {
   const { world, log } = options;
-  const groups: number[] = [];
+  const family: Family = { groups: new Set(), mark: markOf(options.id) };
   const env = environmentOf(plan, options);
   const over = new AbortController();
   const timer = new AbortController();
@@ -62,7 +62,7 @@ async function runPlan(plan: ProjectPlan, options: RunnerOptions): Promise<boole
     () => {},
   );
   const signal = AbortSignal.any([options.signal, over.signal]);
-  const run = (line: string) => runLine(line, { ...options, env, signal, groups });
+  const run = (line: string) => runLine(line, { ...options, env, signal, family });
   try {
     for (const line of plan.setup) {
       const end = await run(line);
@@ -84,16 +84,16 @@ async function runPlan(plan: ProjectPlan, options: RunnerOptions): Promise<boole
     return false;
   } finally {
     timer.abort();
-    await endFamily(world, { groups, mark: markOf(options.id) }, { graceMs });
+    await endFamily(world, family, { graceMs });
   }
 }
 
 /** Runs one shell line, its output into the log, and says how it ended. Rejects as soon as the signal fires. */
 async function runLine(
   line: string,
-  { world, folder, log, env, signal, groups }: RunnerOptions & {
+  { world, folder, log, env, signal, family }: RunnerOptions & {
     env: Readonly<Record<string, string | undefined>>;
-    groups: number[];
+    family: Family;
   },
 ): Promise<string> {
   signal.throwIfAborted();
@@ -110,7 +110,11 @@ async function runLine(
   const stop = () => failed.reject(signal.reason);
   signal.addEventListener("abort", stop, { once: true });
   child.on("error", failed.reject);
-  if (child.pid !== undefined) groups.push(child.pid);
+  const { pid } = child;
+  if (pid !== undefined) {
+    family.groups.add(pid);
+    child.once("exit", () => forgetIfEmpty(family, pid));
+  }
   const closed = Promise.all([collect(child.stdout, log, failed.reject), collect(child.stderr, log, failed.reject)]);
   try {
     const end = await Promise.race([ended(child), failed.promise]);

@@ -20,15 +20,30 @@ export async function ciSettings(
   const server = flags.server || readVariable(world.env, "CI_SERVER_URL") || configured.server || defaultServer;
   return {
     server: checkedServer(server),
-    apiKey: flags.apiKey || readVariable(world.env, "CI_API_KEY") || await keyInFile(world) || configured.apiKey,
+    apiKey: checkedKey(
+      flags.apiKey || readVariable(world.env, "CI_API_KEY") || await keyInFile(world) || configured.apiKey,
+    ),
   };
 }
 
 function checkedServer(server: string): string {
   const url = URL.parse(server);
+  if (url && (url.username !== "" || url.password !== "")) {
+    throw new UsageError("the address of a CI server holds no user and no password", {
+      hint: "`--api-key` or `CI_API_KEY` is how it knows you",
+    });
+  }
   if (url && (url.protocol === "http:" || url.protocol === "https:")) return server;
   throw new UsageError(`\`${server}\` is not the address of a CI server`, {
     hint: `write it like \`${defaultServer}\``,
+  });
+}
+
+function checkedKey(key: string | undefined): string | undefined {
+  // deno-lint-ignore no-control-regex
+  if (key === undefined || !/[\x00-\x1f\x7f]/.test(key)) return key;
+  throw new UsageError("the key for the CI server has a line break or another control character in it", {
+    hint: "copy it again, without the line's end",
   });
 }
 

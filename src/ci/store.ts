@@ -91,7 +91,7 @@ export class JobStore implements Disposable {
       `SELECT ${columns} FROM jobs
        WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR start_time IS NULL OR start_time >= ?2)
          AND (?3 IS NULL OR job_id LIKE ?3 ESCAPE '\\' OR status LIKE ?3 ESCAPE '\\')
-       ORDER BY start_time IS NULL, start_time DESC, created_at DESC LIMIT ?4`,
+       ORDER BY start_time IS NULL, start_time DESC, created_at DESC, rowid DESC LIMIT ?4`,
     ).all(status ?? null, since ?? null, pattern, limit ?? -1).map(jobOf);
   }
 

@@ -39,7 +39,7 @@ export default defineCommand({
   async run({ instance, command }, context) {
     const { oneLaunch } = await import("../rent/fleet.ts");
     const { connectInstance } = await import("../rent/connect.ts");
-    const { onInstance } = await import("../rent/lost.ts");
+    const { onInstance } = await import("../instance/lost.ts");
     const { commandLine } = await import("../quote.ts");
     const launch = await oneLaunch(context, instance);
     const startedAt = context.world.clock.now();

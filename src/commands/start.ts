@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { minutesText } from "../duration.ts";
 import { Instance } from "../rent/instances.ts";
-import { startParams, toStartRequest } from "../rent/start-params.ts";
+import { startParams, toStartRequest } from "../instance/start-params.ts";
 
 export default defineCommand({
   name: "start",
@@ -14,7 +14,7 @@ export default defineCommand({
   effect: "spend",
   examples: [
     { command: "gpu start", says: "the cheapest that is free, for 4 hours" },
-    { command: "gpu start --type gpu_1x_a10 --type gpu_1x_a100 --hours 0.5", says: "the first of these that is free" },
+    { command: "gpu start --type gpu_1x_a10,gpu_1x_a100 --hours 0.5", says: "the first of these that is free" },
     { command: "gpu start --model llama-3.1-70b --max-price 4", says: "what has the memory for a model" },
     { command: "gpu start --type gpu_1x_h100_pcie --retry-until-up 6h", says: "go on trying while none is free" },
     { command: "gpu start --no-wait", says: "return at once; `gpu wait` waits" },
@@ -22,7 +22,7 @@ export default defineCommand({
   input: z.object({ ...startParams, wait: z.boolean().default(true).describe("wait until SSH answers") }),
   output: Instance,
   async plan({ wait, ...input }, context) {
-    const { planStart } = await import("../rent/start-plan.ts");
+    const { planStart } = await import("../instance/start-plan.ts");
     return await planStart(context, await toStartRequest(input, wait, context));
   },
   async run({ wait, ...input }, context) {

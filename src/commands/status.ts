@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
-import { instanceTable } from "../rent/instance-table.ts";
-import { instanceParams } from "../rent/instance-params.ts";
+import { instanceTable } from "../instance/table.ts";
+import { instanceParams } from "../instance/params.ts";
 import { Instance } from "../rent/instances.ts";
 
 export default defineCommand({

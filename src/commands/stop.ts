@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
-import { planStop, stopParams, Stopped, stopTargets, viewStopped } from "../rent/stop-command.ts";
+import { planStop, stopParams, Stopped, stopTargets, viewStopped } from "../instance/stop.ts";
 
 export default defineCommand({
   name: "stop",

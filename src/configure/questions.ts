@@ -1,12 +1,15 @@
 import type { Context } from "../command.ts";
 import type { Config } from "../config.ts";
-import { messageOf } from "../errors.ts";
+import { LoginError, messageOf } from "../errors.ts";
+import { allModels, type Model, modelFits } from "../models/models.ts";
 import type { Offer } from "../provider/provider.ts";
 import { askChoice, askSecret, askText, askYesNo } from "../terminal/ask.ts";
-import { LoginError } from "../errors.ts";
 import { keyPage, keyVariable, needsKey } from "./access.ts";
 import type { Answers } from "./plan.ts";
 import { providerWith, tryKey } from "./try-key.ts";
+
+/** The answer that means none in particular. */
+const any = "";
 
 export interface QuestionsOptions {
   readonly config: Config;
@@ -79,15 +82,13 @@ async function askKey(
       signal.throwIfAborted();
       context.note(messageOf(error));
       if (error instanceof LoginError) continue;
-      if (await askYesNo("Keep it without a check?", world.terminal)) return { key, account: undefined };
+      if (await askYesNo("Keep it without a check?", world.terminal, signal)) return { key, account: undefined };
     }
   }
 }
 
 async function askDefaults(context: Context, { defaults, models }: Config, offers: readonly Offer[]): Promise<Answers> {
   const { signal, world: { terminal } } = context;
-  const { allModels, modelFits } = await import("../models/models.ts");
-  const any = "";
   const known = allModels({ models });
   const model = await askChoice(terminal, {
     question: "Which model do you serve?",
@@ -95,25 +96,12 @@ async function askDefaults(context: Context, { defaults, models }: Config, offer
     initial: defaults.model ?? any,
     choices: [
       { value: any, label: "none in particular" },
-      ...known.map(({ model, vramGiB }) => ({ value: model, label: model, says: `${vramGiB} GiB` })),
+      ...columns(known.map(({ model, vramGiB }) => [model, `needs ${vramGiB} GiB`])),
     ],
     signal,
   });
-  const served = known.find((each) => each.model === model);
-  const fitting = offers.filter((offer) => served === undefined || modelFits(served, offer));
-  const type = fitting.length === 0 ? undefined : await askChoice(terminal, {
-    question: "Which instance type?",
-    flag: "--default-gpu",
-    initial: defaults.type?.[0] ?? any,
-    choices: [
-      { value: any, label: "the cheapest that is free" },
-      ...fitting.map(({ type, description, pricePerHour }) => ({
-        value: type,
-        label: type,
-        says: `${description}, $${pricePerHour.toFixed(2)}/h`,
-      })),
-    ],
-    signal,
+  const type = await askType(context, defaults.type?.[0], {
+    offers: offers.filter((offer) => served(known, model, offer)),
   });
   const hours = await askText(terminal, {
     question: "Lease of an instance, in hours?",
@@ -127,6 +115,40 @@ async function askDefaults(context: Context, { defaults, models }: Config, offer
     types: type === undefined ? undefined : type === any ? [] : typesWith(type, defaults.type),
     hours: Number(hours),
   };
+}
+
+/** Undefined: there is nothing to choose from. Empty: any. */
+async function askType(
+  { signal, world: { terminal } }: Context,
+  current: string | undefined,
+  { offers }: { offers: readonly Offer[] },
+): Promise<string | undefined> {
+  if (offers.length === 0) return undefined;
+  const rows = offers.map(({ type, description, pricePerHour }) =>
+    [type, `$${pricePerHour.toFixed(2)}/h  ${description}`] as const
+  );
+  // What is configured can be kept even where it seems not to fit.
+  const isListed = current === undefined || offers.some(({ type }) => type === current);
+  return await askChoice(terminal, {
+    question: "Which instance type?",
+    flag: "--default-gpu",
+    initial: current ?? any,
+    choices: [
+      { value: any, label: "the cheapest that is free" },
+      ...columns(isListed ? rows : [...rows, [current, "as configured"]]),
+    ],
+    signal,
+  });
+}
+
+function served(models: readonly Model[], model: string, { vramGiB }: Offer): boolean {
+  const found = models.find((each) => each.model === model);
+  return found === undefined || modelFits(found, { vramGiB });
+}
+
+function columns(rows: readonly (readonly [value: string, says: string])[]) {
+  const width = Math.max(...rows.map(([value]) => value.length));
+  return rows.map(([value, says]) => ({ value, label: `${value.padEnd(width)}  ${says}` }));
 }
 
 /** The types after the first stay, as they are what is taken when that is not free. */

@@ -1,10 +1,9 @@
 import type { Context } from "../command.ts";
 import type { Config } from "../config.ts";
-import { GpuError, LoginError } from "../errors.ts";
+import { GpuError, LoginError, messageOf, UsageError } from "../errors.ts";
 import type { Offer, Provider } from "../provider/provider.ts";
 import { loadProvider } from "../provider/registry.ts";
 import { didYouMean } from "../surface/suggest.ts";
-import { UsageError } from "../errors.ts";
 import { keyVariable } from "./access.ts";
 
 export interface KeyToTry {
@@ -42,7 +41,7 @@ export async function tryKey(context: Context, toTry: KeyToTry): Promise<string 
         cause: error,
       });
     }
-    throw new GpuError(`the key could not be checked: ${error instanceof Error ? error.message : error}`, {
+    throw new GpuError(`the key could not be checked: ${messageOf(error)}`, {
       hint: "`--no-check` keeps it unchecked; nothing was written",
       cause: error,
     });

@@ -917,8 +917,8 @@ export type FilesystemListOutput = {
 
 /** What `gpu.instance.create` takes. */
 export interface InstanceCreateInput {
-  /** instance type; several in order of preference; the cheapest that is free when left out */
-  type?: string[];
+  /** instance type, or several with commas between, the preferred first; the cheapest that is free when left out */
+  type?: string;
   /** model it must have the memory for, as `gpu models list` names it */
   model?: string;
   /** region; any when left out */
@@ -1345,8 +1345,8 @@ export type SshKeyListOutput = {
 
 /** What `gpu.start` takes. */
 export interface StartInput {
-  /** instance type; several in order of preference; the cheapest that is free when left out */
-  type?: string[];
+  /** instance type, or several with commas between, the preferred first; the cheapest that is free when left out */
+  type?: string;
   /** model it must have the memory for, as `gpu models list` names it */
   model?: string;
   /** region; any when left out */

@@ -121,10 +121,22 @@ function isFailure(result: unknown): boolean {
   return typeof result === "object" && result !== null && "success" in result && result.success === false;
 }
 
+/** A recipe may return what JSON has no words for; that is the recipe's fault. */
+function jsonText(result: unknown): string {
+  try {
+    return JSON.stringify(result, null, 2);
+  } catch (cause) {
+    throw new GpuError(`the result of the recipe cannot be printed: ${messageOf(cause)}`, {
+      hint: "return text, numbers, booleans, and lists and objects of them",
+      cause,
+    });
+  }
+}
+
 /** Text is printed as it is, other values as JSON; that it succeeded is said by the exit code. */
 function viewOf(result: unknown): View {
   if (result === null || result === undefined) return undefined;
   if (typeof result === "string") return result;
   if (typeof result === "object" && Object.keys(result).every((key) => key === "success")) return undefined;
-  return JSON.stringify(result, null, 2);
+  return jsonText(result);
 }

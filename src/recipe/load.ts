@@ -61,7 +61,11 @@ export async function openRecipe(argument: string, world: Pick<World, "cwd">): P
 
 async function readSource(path: string, argument: string): Promise<string> {
   try {
-    if ((await stat(path)).isDirectory()) {
+    const found = await stat(path);
+    if (!found.isFile() && !found.isDirectory()) {
+      throw new UsageError(`\`${argument}\` is not a file`, { hint: "a recipe is a `.ts` file" });
+    }
+    if (found.isDirectory()) {
       throw new UsageError(`\`${argument}\` is a folder`, { hint: "`gpu run <file>` takes one file" });
     }
     return await readFile(path, "utf8");
@@ -69,7 +73,7 @@ async function readSource(path: string, argument: string): Promise<string> {
     if (error instanceof UsageError) throw error;
     if (systemCode(error) === "ENOENT") {
       throw new UsageError(`there is no file \`${argument}\``, {
-        hint: "`gpu recipe init` makes a folder for recipes",
+        hint: "name a file, with the folder it is in",
       });
     }
     throw new GpuError(`cannot read \`${argument}\`: ${reasonOf(error)}`, { cause: error });

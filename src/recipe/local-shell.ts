@@ -1,6 +1,7 @@
 import type { World } from "../world.ts";
 import { childEnvironment } from "../env.ts";
 import { GpuError } from "../errors.ts";
+import { sendSignal, signalExitCode } from "../processes.ts";
 import { currentRun } from "./current.ts";
 import { createShell, type Executor, type Shell } from "./shell.ts";
 
@@ -22,9 +23,9 @@ export function localExecutor(world: World): Executor {
     });
     const ended = new Promise<number>((resolve, reject) => {
       child.once("error", reject);
-      child.once("close", (code, name) => resolve(code ?? 128 + (name === null ? 0 : (signalNumbers[name] ?? 0))));
+      child.once("close", (code, name) => resolve(code ?? signalExitCode(name ?? "")));
     });
-    const kill = (name: NodeJS.Signals) => endGroup(child.pid, name);
+    const kill = (name: NodeJS.Signals) => void (child.pid !== undefined && sendSignal(-child.pid, name));
     const over = new AbortController();
     const onAbort = () => {
       kill("SIGTERM");
@@ -53,26 +54,6 @@ async function pump(
 ): Promise<void> {
   for await (const chunk of stream ?? []) await write(chunk);
 }
-
-function endGroup(pid: number | undefined, name: NodeJS.Signals): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, name);
-  } catch {
-    // The group is gone already.
-  }
-}
-
-const signalNumbers: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGABRT: 6,
-  SIGKILL: 9,
-  SIGSEGV: 11,
-  SIGPIPE: 13,
-  SIGTERM: 15,
-};
 
 /** `$`: the shell of this computer, of whatever run the calling code belongs to. */
 export const localShell: Shell = createShell(

@@ -75,7 +75,12 @@ async function ask(context: Context, launch: Launch, session: Session, asking: A
       const stream = await session.openStream(door.host, door.port);
       const { world } = context;
       const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-      const answer = await exchange(stream, requestFor(path, door.token, options), { world, service, timeoutMs, signal });
+      const answer = await exchange(stream, requestFor(path, door.token, options), {
+        world,
+        service,
+        timeoutMs,
+        signal,
+      });
       // A request that was not let in has done nothing, so it may be made again with the other token.
       if (answer.status !== 401) return { ...answer, asked: door.asked };
       problem = new GpuError(`${service} does not accept the token`, {

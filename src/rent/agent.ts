@@ -138,7 +138,9 @@ async function ordersFor(
     context.note(`${provider.name} gives its key to no agent, so \`lease.enforce: ${enforce}\` is as \`reaper\``);
   }
   if (idle?.then === "stop" && environment === undefined) {
-    context.note("the agent has no key to stop an idle instance with, so it only warns; `lease.enforce: both` gives it one");
+    context.note(
+      "the agent has no key to stop an idle instance with, so it only warns; `lease.enforce: both` gives it one",
+    );
   }
   return {
     token,

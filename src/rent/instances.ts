@@ -111,7 +111,7 @@ function stranger(provider: string, instance: ProviderInstance): Instance {
   const { ssh } = instance;
   return {
     id: plain(instance.id),
-    name: instance.name === "" ? null : plain(instance.name),
+    name: givenName(instance),
     provider,
     type: plain(instance.type),
     region: plain(instance.region),
@@ -128,6 +128,12 @@ function stranger(provider: string, instance: ProviderInstance): Instance {
     run: null,
     token: instance.token === undefined ? null : plain(instance.token),
   };
+}
+
+/** The name that a person gave: `gpu` puts the launch token behind it. */
+function givenName({ name, token }: ProviderInstance): string | null {
+  const given = token === undefined ? name : name.replace(`-${token}`, "");
+  return given === "" ? null : plain(given);
 }
 
 function isMissing(
@@ -157,7 +163,8 @@ function addressOf({ host, port, user }: Launch): { host: string; port: number; 
 }
 
 function isoOf(time: number | null): string | null {
-  return time === null ? null : new Date(time).toISOString();
+  // A row that says nonsense must not keep anybody from stopping its machine.
+  return time === null || Number.isNaN(new Date(time).getTime()) ? null : new Date(time).toISOString();
 }
 
 /** What a listing says goes to terminals: nothing in it may steer one. */

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { GpuError, systemCode } from "../errors.ts";
 import { reasonOf } from "../files.ts";
@@ -84,7 +84,11 @@ function ownOnly(path: string): void {
 }
 
 function tighten(path: string, mode: number): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  // Changing the mode of a link changes somebody else's file.
+  if (found?.isSymbolicLink()) {
+    throw new GpuError(`\`${path}\` is a link`, { hint: "move it away: the journal is a file of its own" });
+  }
   if (found === undefined || (found.mode & 0o777 & ~mode) === 0) return;
   chmodSync(path, mode);
 }

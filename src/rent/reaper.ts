@@ -109,6 +109,7 @@ export class Reaper implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { world, log, onChange } = this.#options;
+    let lastHeld: string | undefined;
     while (!this.#over.signal.aborted) {
       this.#alarm = new AbortController();
       const now = world.clock.now();
@@ -118,7 +119,9 @@ export class Reaper implements AsyncDisposable {
       } catch (error) {
         log(`the journal cannot be read: ${messageOf(error)}`);
       }
-      onChange();
+      const held = `${this.runs} ${this.#openLaunches.map(({ token }) => token)} ${[...this.#hunts.keys()]}`;
+      if (held !== lastHeld) onChange();
+      lastHeld = held;
       await this.#sleep(Math.max(1, wakeAt - world.clock.now()), this.#alarm.signal);
     }
   }

@@ -127,6 +127,8 @@ export async function settleIfGone(
   await checkAccount(provider, launch, signal);
   const found = await provider.get(launch.instanceId, signal);
   if (found !== undefined && isLive(found)) return false;
+  // It ended, and what it had is still there: a local machine's folder.
+  if (found !== undefined) await provider.terminate(launch.instanceId, signal);
   return journal.markStopped(launch.token, "it ended without us") !== undefined;
 }
 

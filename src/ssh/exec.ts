@@ -1,5 +1,7 @@
 import type { Client, ClientChannel } from "ssh2";
 import { UsageError } from "../errors.ts";
+import { signalExitCode } from "../processes.ts";
+import { quoteWord } from "../quote.ts";
 import type { SshAddress } from "../provider/provider.ts";
 import type { World } from "../world.ts";
 import type { ChannelGate } from "./channels.ts";
@@ -7,7 +9,6 @@ import { addressText, SshError } from "./failure.ts";
 import { sendSignal, sendWindowSize } from "./internals.ts";
 import { createMark, killMarked, marking } from "./mark.ts";
 import { drain, feed, type Sinks } from "./pipes.ts";
-import { quoteWord } from "../quote.ts";
 
 export interface TerminalSize {
   readonly columns: number;
@@ -170,26 +171,10 @@ async function stop(
 const signalMs = 150;
 
 function resultOf({ exit }: Running, address: SshAddress): ExecResult {
-  if (exit.signal) return { exitCode: 128 + (signalNumbers[exit.signal] ?? 0), signal: exit.signal };
+  if (exit.signal) return { exitCode: signalExitCode(exit.signal), signal: exit.signal };
   if (exit.code !== undefined) return { exitCode: exit.code };
   throw new SshError(`the command on \`${addressText(address)}\` ended without an exit status`, { reason: "lost" });
 }
-
-const signalNumbers: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGILL: 4,
-  SIGABRT: 6,
-  SIGFPE: 8,
-  SIGKILL: 9,
-  SIGUSR1: 10,
-  SIGSEGV: 11,
-  SIGUSR2: 12,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-};
 
 /** The environment as shell text, and the command that reads that text from the start of stdin. */
 function environmentAhead({ environment = {} }: ExecOptions): { values: string; reader: string; exports: string } {

@@ -5,6 +5,7 @@ import ssh2 from "ssh2";
 import type { AuthContext, Connection, ParsedKey, ServerConfig } from "ssh2";
 import { messageOf } from "../errors.ts";
 import type { World } from "../world.ts";
+import { ciphers, compression, kexAlgorithms, macs } from "./algorithms.ts";
 import { forwardConnections } from "./server/forward.ts";
 import type { Service } from "./server/forward.ts";
 import { serveSession } from "./server/session.ts";
@@ -86,20 +87,7 @@ function serverConfig(hostKey: string): ServerConfig {
     ident: "gpu",
     keepaliveInterval: 30_000,
     keepaliveCountMax: 4,
-    algorithms: {
-      // No MODP group above 14: Bun needs seconds for one.
-      kex: [
-        "curve25519-sha256",
-        "curve25519-sha256@libssh.org",
-        "ecdh-sha2-nistp256",
-        "ecdh-sha2-nistp384",
-        "ecdh-sha2-nistp521",
-        "diffie-hellman-group14-sha256",
-      ],
-      cipher: ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"],
-      hmac: ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512"],
-      compress: ["none"],
-    },
+    algorithms: { kex: kexAlgorithms, cipher: ciphers, hmac: macs, compress: compression },
   };
 }
 

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Put before the executable: `setpriv …`. */
   readonly through?: readonly string[];
+  /** Another path of the executable. */
+  readonly file?: string;
 }
 
 /** An empty HOME of its own; what was started with it is ended and the folder removed when the scope ends. */
@@ -47,8 +49,11 @@ export class Home implements AsyncDisposable {
   }
 
   /** Starts gpu with nothing in its environment but HOME and a PATH on which there is no Node, Bun or Deno. */
-  start(argv: readonly string[], { cwd = this.work, env = {}, through = [] }: RunOptions = {}): Running {
-    const child = Bun.spawn([...through, executable, ...argv], {
+  start(
+    argv: readonly string[],
+    { cwd = this.work, env = {}, through = [], file = executable }: RunOptions = {},
+  ): Running {
+    const child = Bun.spawn([...through, file, ...argv], {
       cwd,
       env: { HOME: this.path, PATH: this.#bin, ...env },
       stdin: "ignore",
@@ -56,6 +61,14 @@ export class Home implements AsyncDisposable {
       stderr: "pipe",
     });
     return new Running(child);
+  }
+
+  /** Starts gpu as a person has it: on a terminal of its own. */
+  startOnTerminal(argv: readonly string[], { cwd = this.work, env = {} }: RunOptions = {}): RunningOnTerminal {
+    return new RunningOnTerminal([executable, ...argv], {
+      cwd,
+      env: { HOME: this.path, PATH: this.#bin, TERM: "xterm", ...env },
+    });
   }
 
   async run(argv: readonly string[], options: RunOptions = {}): Promise<Ended> {
@@ -139,10 +152,73 @@ export class Running {
   }
 }
 
+/** A gpu on a terminal. */
+export class RunningOnTerminal {
+  readonly #child: Bun.Subprocess;
+  readonly #decoder = new TextDecoder();
+  #shown = "";
+  #look = () => {};
+
+  constructor(command: readonly string[], { cwd, env }: { cwd: string; env: Record<string, string> }) {
+    this.#child = Bun.spawn([...command], {
+      cwd,
+      env,
+      terminal: {
+        cols: 100,
+        rows: 30,
+        data: (_, bytes) => {
+          this.#shown += this.#decoder.decode(bytes, { stream: true });
+          this.#look();
+        },
+      },
+    });
+  }
+
+  /** All that the terminal was sent, escape sequences too. */
+  get shown(): string {
+    return this.#shown;
+  }
+
+  /** Resolves once it shows `text`; rejects when gpu ended before. */
+  async shows(text: string): Promise<void> {
+    const seen = new Promise<void>((resolve) => {
+      this.#look = () => {
+        if (this.#shown.includes(text)) resolve();
+      };
+      this.#look();
+    });
+    const ended = this.#child.exited.then(async () => {
+      await Bun.sleep(50);
+      if (!this.#shown.includes(text)) throw new Error(`ended before it showed \`${text}\`: ${this.#shown}`);
+    });
+    await Promise.race([seen, ended]);
+  }
+
+  type(keys: string): void {
+    this.#child.terminal?.write(keys);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The window is closed: the system hangs up on all that runs in it. */
+  close(): void {
+    this.#child.terminal?.close();
+  }
+
+  async ended(): Promise<{ code: number | null; signal: string | number | null }> {
+    await this.#child.exited;
+    const { exitCode: code, signalCode: signal } = this.#child;
+    return { code, signal };
+  }
+}
+
 /** All that is on the PATH of a `gpu` under test: nothing that could stand in for the executable's own runtime. */
-const commands = "sh bash env cat cp date echo grep head ls mkdir rm sed setpriv sleep tail touch tr true uname".split(
-  " ",
-);
+const commands =
+  "sh bash env cat cp date echo grep head ls mkdir mount rm sed setpriv sleep tail touch tr true uname unshare".split(
+    " ",
+  );
 
 function linkCommands(folder: string): string {
   mkdirSync(folder);

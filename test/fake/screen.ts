@@ -1,5 +1,6 @@
 /** What stays to be read of text that moves the cursor: living lines and drawn-over questions are gone, colours are not seen. */
 export function readScreen(text: string): string {
+  if (!/[\r\x1b]/.test(text)) return text;
   const rows: string[] = [""];
   let row = 0;
   let column = 0;
@@ -30,5 +31,5 @@ export function readScreen(text: string): string {
       rows.length = row + 1;
     }
   }
-  return rows.map((line) => line.trimEnd()).join("\n");
+  return rows.map((line) => line.replace(/ +$/, "")).join("\n");
 }

@@ -54,13 +54,18 @@ export function fakeTerminal({ isTTY = false, typed = [], staysOpen = false }: F
         if (typed.length > 0) yield await Promise.resolve(encoder.encode(typed.join("\n")));
         return;
       }
+      let last = "";
       for (let key = pressed.shift(); key !== undefined; key = pressed.shift()) {
+        last = key;
         yield encoder.encode(key);
         // What the key does is done before the next one is typed: that may be for the next question.
         await new Promise((resolve) => setTimeout(resolve));
         if (signal?.aborted) return;
       }
-      if (staysOpen && signal) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      // A lone Escape is told from an arrow by the time after it.
+      if ((staysOpen || last === keys.Escape) && signal) {
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      }
     },
   };
   return {

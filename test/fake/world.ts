@@ -20,9 +20,9 @@ export interface FakeWorld extends AsyncDisposable {
   readonly registry: ProviderRegistry;
   readonly local: FakeProvider;
   readonly cloud: FakeProvider;
-  openTerminal(options: { isTTY: boolean; typed?: string }): FakeTerminal;
-  /** Folders and ports that differ each time, written as they are in the pages. */
-  hidePaths(line: string): string;
+  openTerminal(options: { isTTY: boolean; typed?: readonly string[] }): FakeTerminal;
+  /** What differs each time, written as it is in the pages: folders, ports, and a probe that may not be back yet. */
+  settle(line: string): string;
   advance(ms: number): void;
 }
 
@@ -101,9 +101,12 @@ export async function fakeWorld(): Promise<FakeWorld> {
     dial: (to) => machines.dial(to),
     spawn: (command, options) => command.at(-1) === ":background" ? background() : spawnReal(command, options),
   };
+  const registry: ProviderRegistry = { local: () => Promise.resolve(local), cloud: () => Promise.resolve(cloud) };
   const background = () => {
     const ending = new AbortController();
-    const over = runBackground({ ...world, terminal: fakeTerminal() }, { signal: ending.signal });
+    // With chance of its own: when it starts must not change what commands draw.
+    const own = { ...world, terminal: fakeTerminal(), random: countingBytes() };
+    const over = runBackground(own, { signal: ending.signal, registry });
     stack.defer(async () => {
       ending.abort(new Error("the page is over"));
       await over;
@@ -115,11 +118,11 @@ export async function fakeWorld(): Promise<FakeWorld> {
     world,
     local,
     cloud,
-    registry: { local: () => Promise.resolve(local), cloud: () => Promise.resolve(cloud) },
+    registry,
     openTerminal: (options) => fakeTerminal(options),
     advance: (ms) => clock.advance(ms),
-    hidePaths: (line) =>
-      line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace(
+    settle: (line) =>
+      line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace('"latencyMs": null', '"latencyMs": 0').replace(
         /(127\.0\.0\.1:|"localPort": )([1-6]\d{4})\b/g,
         (found, before: string, port: string) => {
           if (/^400\d\d$/.test(port)) return found;

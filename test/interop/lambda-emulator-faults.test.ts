@@ -195,7 +195,7 @@ test("requests are slow, cut before or after they are obeyed, or answered 429 an
   cloud.emulator.changeFaults({ once: ["tooMany"] });
   await outcome(cloud.call("GET", "/instances"));
   cloud.emulator.changeFaults({ serverError: 1 });
-  for (let count = 0; count < 12; count++) await outcome(cloud.tryLaunch());
+  for (let count = 0; count < 40; count++) await outcome(cloud.tryLaunch());
   expect(cloud.emulator.bill().made).toBe(1);
   const statuses = cloud.seen.map(({ status }) => status);
   expect(statuses.slice(0, 4)).toEqual([200, null, null, 429]);

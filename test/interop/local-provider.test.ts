@@ -196,6 +196,16 @@ test("a machine whose process was killed is stopped, and terminating it cleans u
   expect(await provider.list()).toEqual([]);
 });
 
+test("what a killed machine had started ends as soon as anyone looks", async () => {
+  const asked = request();
+  const { id } = await provider.launch(asked);
+  await ssh(id, "nohup sleep 995 >/dev/null 2>&1 &");
+  const { pid } = JSON.parse(readFileSync(join(world.folders.state, "local", id, "status.json"), "utf8"));
+  process.kill(pid, "SIGKILL");
+  await until(async () => (await provider.list())[0]?.state === "stopped");
+  expect(await findMarked({ world, token: asked.token })).toEqual([]);
+});
+
 test("a machine ends with its lease, and not before one that was extended", async () => {
   const short = request({ leaseEndsAt: Date.now() + 1200 });
   const extended = request({ leaseEndsAt: Date.now() + 1200 });

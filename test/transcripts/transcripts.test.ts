@@ -7,38 +7,75 @@ import type { Command } from "../../src/command.ts";
 import { commands } from "../../src/commands.ts";
 import { durationMs } from "../../src/duration.ts";
 import { type FakeWorld, fakeWorld } from "../fake/world.ts";
-import { type Page, parsePage, type Part, type Step, toWords, writePage } from "./page.ts";
+import { parsePage, type Part, splitTyped, type Step, toWords, writePage } from "./page.ts";
 
 const pages = readdirSync(import.meta.dir).filter((file) => file.endsWith(".md")).toSorted();
-/** Commands whose `--json` output was seen and fits its schema. */
-const seenAsJson = new Set<string>();
-const seen = new Set<string>();
+
+interface Played {
+  readonly written: string;
+  readonly found: string;
+  /** Commands whose output was seen. */
+  readonly seen: ReadonlySet<string>;
+  /** Commands whose `--json` output was seen and fits its schema. */
+  readonly seenAsJson: ReadonlySet<string>;
+}
+
+const played = new Map<string, Promise<Played>>();
+
+/** Each page is played once, whichever test asks for it first. */
+function playOnce(file: string): Promise<Played> {
+  const known = played.get(file) ?? playFile(join(import.meta.dir, file));
+  played.set(file, known);
+  return known;
+}
 
 for (const file of pages) {
   test(file, async () => {
-    const path = join(import.meta.dir, file);
-    const written = await readFile(path, "utf8");
-    const found = writePage(await play(parsePage(written)));
-    if (process.env.UPDATE) await writeFile(path, found);
+    const { written, found } = await playOnce(file);
+    if (process.env.UPDATE) await writeFile(join(import.meta.dir, file), found);
     else expect(found).toBe(written);
   });
 }
 
-test("every command is on a page, and each one's --json fits its schema", () => {
+test("every command is on a page, and each one's --json fits its schema", async () => {
   const names = commands.map(({ name }) => name);
+  const seen = new Set<string>();
+  const seenAsJson = new Set<string>();
+  for (const file of pages) {
+    const page = await playOnce(file);
+    for (const name of page.seen) seen.add(name);
+    for (const name of page.seenAsJson) seenAsJson.add(name);
+  }
   expect(names.filter((name) => !seen.has(name))).toEqual([]);
   expect(names.filter((name) => !seenAsJson.has(name))).toEqual([]);
 });
 
-/** Runs a page in a world of its own and returns it as it should be. */
-async function play(page: Page): Promise<Page> {
+/** Runs a page in a world of its own. */
+async function playFile(path: string): Promise<Played> {
+  const written = await readFile(path, "utf8");
   await using fake = await fakeWorld();
+  const seen = new Set<string>();
+  const seenAsJson = new Set<string>();
+  const onOutput = ({ command, output, isJson }: Shown) => {
+    seen.add(command.name);
+    if (!isJson) return;
+    seenAsJson.add(command.name);
+    checkJson(command, output);
+  };
   const parts: Part[] = [];
-  for (const part of page.parts) parts.push(await playPart(part, fake));
-  return { parts };
+  for (const part of parsePage(written).parts) parts.push(await playPart(part, fake, onOutput));
+  return { written, found: writePage({ parts }), seen, seenAsJson };
 }
 
-async function playPart(part: Part, fake: FakeWorld): Promise<Part> {
+interface Shown {
+  readonly command: Command;
+  readonly output: unknown;
+  readonly isJson: boolean;
+}
+
+type OnOutput = (shown: Shown) => void;
+
+async function playPart(part: Part, fake: FakeWorld, onOutput: OnOutput): Promise<Part> {
   if (part.kind === "text") return part;
   if (part.kind === "file") {
     if (part.name === "") return part;
@@ -48,36 +85,42 @@ async function playPart(part: Part, fake: FakeWorld): Promise<Part> {
     return part;
   }
   const steps: Step[] = [];
-  for (const { command } of part.steps) steps.push({ command, printed: await playStep(command, part.isTTY, fake) });
+  for (const { command } of part.steps) {
+    const fromPage = { line: command, isTTY: part.isTTY };
+    steps.push({ command, printed: await playStep(fromPage, fake, onOutput) });
+  }
   return { ...part, steps };
 }
 
-async function playStep(command: string, isTTY: boolean, fake: FakeWorld): Promise<string[]> {
+async function playStep(
+  { line, isTTY }: { line: string; isTTY: boolean },
+  fake: FakeWorld,
+  onOutput: OnOutput,
+): Promise<string[]> {
+  const { command, typed } = splitTyped(line);
   const [called, ...argv] = toWords(command);
   if (called === "sleep") {
     fake.advance(durationMs(argv[0] ?? ""));
     return [];
   }
   expect(called).toBe("gpu");
-  const terminal = fake.openTerminal({ isTTY });
+  const terminal = fake.openTerminal({ isTTY, typed });
   const isJson = argv.includes("--json");
   const exitCode = await runApp(argv, {
     world: { ...fake.world, terminal },
     registry: fake.registry,
     signal: new AbortController().signal,
     version: "0.0.0",
-    onOutput: (command, output) => check(command, output, isJson),
+    onOutput: (command, output) => onOutput({ command, output, isJson }),
   });
-  const lines = terminal.takeLines().map((line) => fake.hidePaths(line));
+  const lines = terminal.takeLines().map((line) => fake.settle(line));
   return exitCode === 0 ? lines : [...lines, `[exit ${exitCode}]`];
 }
 
-function check(command: Command, output: unknown, isJson: boolean): void {
-  seen.add(command.name);
-  if (!isJson) return;
-  seenAsJson.add(command.name);
-  // What a program reads is the text, so it is the text that must fit. A recipe has printed its own result already.
+/** What a program reads is the text, so it is the text that must fit. */
+function checkJson(command: Command, output: unknown): void {
   const text = JSON.stringify(output);
+  // A recipe has printed its own result already.
   if (text === undefined) return;
   expect(command.output.safeParse(JSON.parse(text)).error?.message).toBeUndefined();
 }

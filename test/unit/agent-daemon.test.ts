@@ -89,8 +89,8 @@ test("its status has every key of a status daemon's, and more", async () => {
 describe("without its token", () => {
   test("it says 401 as a status daemon does", async () => {
     for (const [method, path] of [["GET", "/status"], ["POST", "/extend"], ["POST", "/activity"], ["POST", "/idle"]]) {
-      for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: `Basic ${token}` }]) {
-        const response = await ask(path ?? "", { method, headers });
+      for (const authorization of ["", "Bearer wrong", `Basic ${token}`]) {
+        const response = await ask(path ?? "", { method, headers: { authorization } });
         expect({ path, status: response.status }).toEqual({ path, status: 401 });
         expect(await response.json()).toEqual({ error: "unauthorized" });
       }

@@ -11,7 +11,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   terminal: [],
   http: [],
   ssh: [],
-  ci: ["http", "terminal"],
+  ci: ["http", "terminal", "instance"],
+  instance: ["rent", "background", "provider", "ssh", "models"],
   agent: ["ci", "http"],
   provider: ["ssh", "http", "agent"],
   rent: ["provider", "ssh", "http", "models"],
@@ -21,7 +22,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   configure: ["surface", "provider", "models", "terminal"],
   doctor: ["configure", "background", "rent", "provider"],
   emulate: ["provider", "ssh", "terminal"],
-  commands: ["configure", "doctor", "models", "emulate", "surface", "recipe", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
+  commands: ["instance", "configure", "doctor", "models", "emulate", "surface", "recipe", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
 };
 const everyone = [
   "world.ts",
@@ -33,6 +34,9 @@ const everyone = [
   "lock.ts",
   "duration.ts",
   "quote.ts",
+  "safe-text.ts",
+  "processes.ts",
+  "libc.ts",
   "secrets.ts",
   "exclusive.ts",
   "../package.json",

@@ -106,7 +106,8 @@ describe("arguments", () => {
 
   test("values of the wrong kind are refused by name", () => {
     expect(refusal(["--hours", "soon"]).message).toBe("`--hours` takes a number, not `soon`");
-    expect(refusal([], { GPU_LEASE_HOURS: "soon" }).message).toBe("`--hours` takes a number, not `soon`");
+    expect(refusal([], { GPU_LEASE_HOURS: "soon" }).message).toBe("`GPU_LEASE_HOURS` takes a number, not `soon`");
+    expect(refusal(["--hours", "0x10"]).message).toBe("`--hours` takes a number, not `0x10`");
     expect(refusal(["--hours", "-1"]).message).toBe("`--hours` must be more than 0");
     expect(refusal(["--hours"]).message).toBe("`--hours` needs a value");
     expect(refusal(["--kind", "three"]).message).toBe("`--kind` must be one of `one`, `two`");
@@ -139,7 +140,8 @@ describe("commands", () => {
     expect(() => findCommand(entries, ["staus"])).toThrow(new UsageError("there is no command `gpu staus`"));
     expect(hintOf(() => findCommand(entries, ["staus"]))).toBe("did you mean `gpu status`?");
     expect(hintOf(() => findCommand(entries, ["ci", "sumbit"]))).toBe("did you mean `gpu ci submit`?");
-    expect(hintOf(() => findCommand(entries, ["list"]))).toBe("did you mean `gpu ci list`?");
+    expect(hintOf(() => findCommand(entries, ["list"]))).toBe("`gpu status` does that");
+    expect(hintOf(() => findCommand(entries, ["test"]))).toBe("did you mean `gpu ci submit test`?");
     expect(hintOf(() => findCommand(entries, ["frobnicate"]))).toBe("`gpu --help` lists what there is");
   });
 

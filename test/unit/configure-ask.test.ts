@@ -70,9 +70,9 @@ test.each([["Ctrl-C", keys.ctrlC], ["Escape", keys.escape]])("%s leaves", async 
 });
 
 test("a terminal that goes away leaves too, and no question hangs", async () => {
-  const gone = fakeTerminal({ isTTY: true, typed: "abc" });
+  const gone = fakeTerminal({ isTTY: true, typed: ["abc"] });
   await expect(askText(gone, { question: "Key?", flag: "--api-key" })).rejects.toMatchObject({ exitCode: 130 });
-  expect(await askYesNo("Sure?", fakeTerminal({ isTTY: true, typed: "" }))).toBe(false);
+  await expect(askYesNo("Sure?", fakeTerminal({ isTTY: true, typed: [] }))).rejects.toMatchObject({ exitCode: 130 });
 });
 
 test("the signal ends a question with its own reason", async () => {

@@ -99,6 +99,8 @@ function fakeCommands(events: string[]): CommandEntry[] {
     },
     handle: ({ id }) =>
       instanceHandle({
+        isOurs: true,
+        close: () => Promise.resolve(),
         id,
         name: id,
         execute: async (command, { output }) => {

@@ -5,6 +5,8 @@ function machine(parts: Partial<InstanceParts> = {}) {
   const events: string[] = [];
   const say = (event: string) => Promise.resolve(void events.push(event));
   const handle = instanceHandle({
+    isOurs: true,
+    close: () => Promise.resolve(),
     id: "i-1",
     name: "box",
     execute: () => Promise.resolve({ exitCode: 0 }),

@@ -7,6 +7,7 @@ import { stopInstance } from "../../src/rent/stop.ts";
 import { spawnSync } from "node:child_process";
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import type { FakeOptions } from "../fake/provider.ts";
+import { testWith } from "../needs.ts";
 import { type Computer, errorOf, launch, rentingComputer, waitFor } from "./rent-fixture.ts";
 
 let computers: Computer[] = [];
@@ -177,7 +178,7 @@ test("money: a lease, what was spent, and what can still be", async () => {
   expect(() => checkBudget({ type: "a", pricePerHour: 500, hours: 2, budgetDollars: 2 })).toThrow("can cost $1000.00");
 });
 
-test("the client's key is made once, for its owner alone, and OpenSSH reads it", async () => {
+testWith("ssh-keygen")("the client's key is made once, for its owner alone, and OpenSSH reads it", async () => {
   const computer = await computerWith();
   const keys = await Promise.all(Array.from({ length: 5 }, () => clientKey(computer.world)));
   const [key] = keys;

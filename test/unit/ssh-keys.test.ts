@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fingerprint, parsePublicKey } from "../../src/ssh/hostkeys.ts";
 import { generateKeyPair } from "../../src/ssh/keys.ts";
+import { testWith } from "../needs.ts";
 
 function sshKeygen(args: readonly string[], privateKey: string): string {
   const folder = mkdtempSync(join(tmpdir(), "gpu-keys-"));
@@ -16,7 +17,7 @@ function sshKeygen(args: readonly string[], privateKey: string): string {
   }
 }
 
-test("OpenSSH reads the private key and finds the public one in it", () => {
+testWith("ssh-keygen")("OpenSSH reads the private key and finds the public one in it", () => {
   // Comments of every length, so that the padding takes each of its lengths.
   for (const comment of ["", "a", "ab", "abc", "abcd", "abcde", "abcdef", "a b"]) {
     const pair = generateKeyPair(comment);
@@ -24,7 +25,7 @@ test("OpenSSH reads the private key and finds the public one in it", () => {
   }
 });
 
-test("the fingerprint is the one that ssh-keygen prints", () => {
+testWith("ssh-keygen")("the fingerprint is the one that ssh-keygen prints", () => {
   const pair = generateKeyPair("me@here");
   expect(sshKeygen(["-l", "-f"], pair.privateKey)).toContain(
     `256 ${fingerprint(parsePublicKey(pair.publicKey).blob)} me@here`,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineCommand } from "../../command.ts";
 import { Instance } from "../../rent/instances.ts";
-import { startParams, toStartRequest } from "../../rent/start-params.ts";
+import { startParams, toStartRequest } from "../../instance/start-params.ts";
 
 export default defineCommand({
   name: "instance create",
@@ -12,7 +12,7 @@ export default defineCommand({
   input: z.object(startParams),
   output: Instance,
   async plan(input, context) {
-    const { planStart } = await import("../../rent/start-plan.ts");
+    const { planStart } = await import("../../instance/start-plan.ts");
     return await planStart(context, await toStartRequest(input, false, context));
   },
   async run(input, context) {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../../command.ts";
-import { instanceTable } from "../../rent/instance-table.ts";
+import { instanceTable } from "../../instance/table.ts";
 import { Instance } from "../../rent/instances.ts";
 
 export default defineCommand({

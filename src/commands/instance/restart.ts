@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../../command.ts";
-import { instanceParams } from "../../rent/instance-params.ts";
+import { instanceParams } from "../../instance/params.ts";
 
 export default defineCommand({
   name: "instance restart",

@@ -105,6 +105,11 @@ export function stoppingPath(folder: string): string {
   return join(folder, "stopping");
 }
 
+/** There once all that a dead machine had started was ended. */
+export function endedPath(folder: string): string {
+  return join(folder, "ended");
+}
+
 interface StateOf {
   readonly folder: string;
   readonly machine: Machine;

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
-import { GpuError, systemCode } from "../../errors.ts";
+import { GpuError } from "../../errors.ts";
+import { addDescendants, readProc, sendSignal } from "../../processes.ts";
 import type { World } from "../../world.ts";
 
 /** The variable that everything a machine starts carries, with the machine's token. */
@@ -31,34 +31,32 @@ export async function endMarked({ world, token, pid }: Hunt): Promise<void> {
     // A process that forks between being listed and being killed leaves one that the first look cannot see.
     emptyScans = left.length === 0 ? emptyScans + 1 : 0;
     if (emptyScans === 2) return;
-    if (elapsedMs > giveUpMs) {
-      throw new GpuError(`processes of the machine do not end: ${left.join(", ")}`, {
-        hint: "look at them with `ps`; stop the instance again once they are gone",
-      });
-    }
-    if (elapsedMs > graceMs) { for (const marked of left) sendSignal(marked, "SIGKILL"); }
+    const isLate = elapsedMs > graceMs;
+    const deliveries = left.map((marked) => sendSignal(marked, isLate ? "SIGKILL" : 0));
+    // What another user's processes started may still be ended; they themselves only by that user.
+    const areStrangers = isLate && deliveries.length > 0 && deliveries.every((delivery) => delivery === "denied");
+    if (elapsedMs > giveUpMs || areStrangers) throw stillThere(left, { areStrangers });
     if (left.length > 0) await clock.sleep(pollMs);
   }
 }
 
-/** Sends a signal to a process, or to a group when `pid` is negative; one that has ended already is fine. */
-export function sendSignal(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (systemCode(error) !== "ESRCH") throw error;
-  }
+function stillThere(pids: readonly number[], { areStrangers }: { areStrangers: boolean }): GpuError {
+  return new GpuError(
+    areStrangers
+      ? `processes that the machine started belong to another user, who alone can end them: ${pids.join(", ")}`
+      : `processes of the machine do not end: ${pids.join(", ")}`,
+    { hint: `\`ps -p ${pids.join(",")}\` says what they are; stop the instance again once they are gone` },
+  );
 }
 
 /** Living processes that carry the mark, and what these started with another environment. */
 export async function findMarked({ world, token }: { world: World; token: string }): Promise<number[]> {
   const mark = `${markVariable}=${token}`;
-  const all = world.platform === "linux" ? readProc(mark) : await askPs(world, mark);
+  const all = world.platform === "linux"
+    ? readProc().map(({ pid, parent, carries }) => ({ pid, parent, isMarked: carries(mark) }))
+    : await askPs(world, mark);
   const found = new Set(all.filter(({ isMarked }) => isMarked).map(({ pid }) => pid));
-  for (let size = -1; size !== found.size;) {
-    size = found.size;
-    for (const { pid, parent } of all) if (found.has(parent)) found.add(pid);
-  }
+  addDescendants(found, all);
   found.delete(process.pid);
   return [...found];
 }
@@ -67,28 +65,6 @@ interface Seen {
   readonly pid: number;
   readonly parent: number;
   readonly isMarked: boolean;
-}
-
-function readProc(mark: string): Seen[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    try {
-      // `pid (command) state parent …`; the command may hold anything.
-      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
-      const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      if (state === "Z" || state === "X") return [];
-      return [{ pid: Number(name), parent: Number(parent), isMarked: readEnvironment(name).includes(mark) }];
-    } catch {
-      return []; // It ended meanwhile.
-    }
-  });
-}
-
-function readEnvironment(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
-  } catch {
-    return []; // Another user's.
-  }
 }
 
 /** macOS shows no environment of Apple's own programs: these are found as descendants only. */

@@ -4,6 +4,7 @@ import { NotFoundError } from "../../errors.ts";
 import type { World } from "../../world.ts";
 import type { Offer, Provider, ProviderFacts, ProviderInstance } from "../provider.ts";
 import {
+  endedPath,
   folderOf,
   listIds,
   readMachine,
@@ -15,6 +16,7 @@ import {
   user,
   writeMachine,
 } from "./folder.ts";
+import type { Machine } from "./folder.ts";
 import { endMarked } from "./hunt.ts";
 import { launchMachine } from "./launch.ts";
 
@@ -66,11 +68,32 @@ async function findInstance(id: string, world: World): Promise<ProviderInstance 
   if (machine === undefined) return undefined;
   const isStopping = existsSync(stoppingPath(folder));
   const state = stateOf({ folder, machine, status, isStopping, now: world.clock.now() });
+  if (state === "stopped" && status !== undefined) await endLeft({ folder, machine, world });
   const { name, token, type, region } = machine;
   const ssh = state === "running" && status?.port !== undefined
     ? { host: "127.0.0.1", port: status.port, user }
     : undefined;
   return { id, name, token, state, type, region, pricePerHour: 0, ssh };
+}
+
+/** Ends what a machine whose process was killed had started, its agent above all; nothing else would for as long as it runs. */
+async function endLeft({ folder, machine, world }: Dead): Promise<void> {
+  // A bare machine belongs to its cloud, which may be about to start it again.
+  if (machine.bare !== undefined || existsSync(endedPath(folder))) return;
+  // Windows shows no marks, and the machine's own pid may be somebody else's by now.
+  if (world.platform === "win32") return;
+  try {
+    await endMarked({ world, token: machine.token, pid: undefined });
+    await writeFile(endedPath(folder), "", { mode: 0o600 });
+  } catch {
+    // The machine is stopped all the same. The next look tries again, and `terminate` says what is in the way.
+  }
+}
+
+interface Dead {
+  readonly folder: string;
+  readonly machine: Machine;
+  readonly world: World;
 }
 
 function broken(id: string): ProviderInstance {

@@ -3,12 +3,13 @@ import { join } from "node:path";
 import type { ChildProcess } from "node:child_process";
 import { exitCodes, messageOf, systemCode } from "../../errors.ts";
 import { isLocked, tryLock } from "../../lock.ts";
+import { sendSignal } from "../../processes.ts";
 import type { SshServer, SshServerOptions } from "../../ssh/server.ts";
 import type { World } from "../../world.ts";
 import { machineEnvironment, shellOf } from "./environment.ts";
 import type { Machine } from "./folder.ts";
 import { agentSocket, lockPath, readMachine, removeFolder, user, writeStatus } from "./folder.ts";
-import { endMarked, sendSignal } from "./hunt.ts";
+import { endMarked } from "./hunt.ts";
 
 /** How often a machine looks whether its lease was extended, or its folder removed. */
 const watchMs = 500;

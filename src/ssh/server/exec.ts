@@ -1,7 +1,7 @@
-import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import type { ServerChannel } from "ssh2";
 import { messageOf } from "../../errors.ts";
+import { signalExitCode } from "../../processes.ts";
 import { signals } from "./signals.ts";
 import type { Running, Start } from "./session.ts";
 
@@ -74,10 +74,9 @@ interface Ending {
 
 /** Tells the client how it ended, if the client is still there to hear it. */
 export function exit(channel: ServerChannel, { code, signal }: Ending): void {
-  const number = Object.entries(constants.signals).find(([name]) => name === signal)?.[1];
   if (signal === null) channel.exit(code ?? 255);
   else if (Object.values(signals).includes(signal)) channel.exit(signal.replace(/^SIG/, ""), false, "");
-  else channel.exit(128 + (number ?? 0)); // SSH has no name for it, and ssh2 throws.
+  else channel.exit(signalExitCode(signal)); // SSH has no name for it, and ssh2 throws.
 }
 
 interface ChannelWriter {

@@ -1,6 +1,6 @@
 import type { Context } from "../command.ts";
 import { GpuError } from "../errors.ts";
-import type { Launch } from "./rows.ts";
+import type { Launch } from "../rent/rows.ts";
 
 /** As ssh: what goes wrong with the connection is not taken for the command's own exit code. */
 const connectionExitCode = 255;

@@ -1,7 +1,7 @@
 import type { Context } from "../command.ts";
 import { GpuError } from "../errors.ts";
-import { connectInstance } from "./connect.ts";
-import { oneLaunch } from "./fleet.ts";
+import { connectInstance } from "../rent/connect.ts";
+import { oneLaunch } from "../rent/fleet.ts";
 
 /** Where the CI server of an instance answers here, and its key. */
 export interface InstanceServer {

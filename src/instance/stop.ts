@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Context, Plan, View } from "../command.ts";
 import { GpuError, messageOf, UsageError } from "../errors.ts";
-import type { Instance } from "./instances.ts";
+import type { Instance } from "../rent/instances.ts";
 
 /** What `stop` and `instance delete` take. */
 export const stopParams = {
@@ -42,7 +42,7 @@ export async function planStop(input: StopInput, context: Context): Promise<Plan
 
 /** Stops them all at once, and reads back that they are gone. What goes wrong with one keeps none of the others. */
 export async function stopTargets(input: StopInput, context: Context): Promise<Stopped[]> {
-  const { stopInstance } = await import("./stop.ts");
+  const { stopInstance } = await import("../rent/stop.ts");
   const { world, signal, progress, note } = context;
   const journal = await context.journal();
   const targets = await targetsOf(input, context);
@@ -90,7 +90,7 @@ export function viewStopped(stopped: readonly Stopped[]): View {
 }
 
 async function targetsOf({ instances = [], instanceId, all }: StopInput, context: Context): Promise<Instance[]> {
-  const { oneInstance } = await import("./fleet.ts");
+  const { oneInstance } = await import("../rent/fleet.ts");
   const named = [...instances, ...(instanceId === undefined ? [] : [instanceId])];
   if (all && named.length > 0) {
     throw new UsageError("`--all` stops every instance, and some are named too", { hint: "give one or the other" });
@@ -103,7 +103,7 @@ async function targetsOf({ instances = [], instanceId, all }: StopInput, context
 
 /** What this computer rented. A journal that cannot be read knows none of it: then what carries a launch token is meant. */
 async function allOfOurs(context: Context): Promise<Instance[]> {
-  const { allInstances } = await import("./fleet.ts");
+  const { allInstances } = await import("../rent/fleet.ts");
   const instances = await allInstances(context);
   const isReadable = (await context.journal()).problem === undefined;
   return instances.filter(({ owner, token }) => owner !== "unknown" || (!isReadable && token !== null));

@@ -1,18 +1,18 @@
 import { z } from "zod";
 import type { Context } from "../command.ts";
 import { durationMs, durationPattern } from "../duration.ts";
-import { longestLeaseHours } from "./lease.ts";
-import type { StartRequest } from "./start.ts";
+import { longestLeaseHours } from "../rent/lease.ts";
+import type { StartRequest } from "../rent/start.ts";
 
 const defaultHours = 4;
 
 /** What `start` and `instance create` take, but for whether they wait. */
 export const startParams = {
-  type: z.array(z.string()).optional().meta({
+  type: z.string().optional().meta({
     aliases: ["gpu"],
     complete: "offer",
-    placeholder: "type",
-    description: "instance type; several in order of preference; the cheapest that is free when left out",
+    description:
+      "instance type, or several with commas between, the preferred first; the cheapest that is free when left out",
   }),
   model: z.string().optional().meta({
     complete: "model",
@@ -59,7 +59,8 @@ export async function toStartRequest(input: StartInput, wait: boolean, context: 
   const { defaults } = await context.config();
   const isNamed = input.type !== undefined || input.model !== undefined || input.maxPrice !== undefined;
   return {
-    types: input.type ?? (isNamed ? [] : await usableDefaults(defaults.type, context)),
+    types: input.type?.split(",").map((type) => type.trim()) ??
+      (isNamed ? [] : await usableDefaults(defaults.type, context)),
     region: input.region,
     minVramGiB: input.model === undefined ? undefined : await memoryFor(input.model, context),
     maxPricePerHour: input.maxPrice,

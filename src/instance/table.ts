@@ -1,6 +1,6 @@
 import type { Table } from "../command.ts";
 import { minutesText } from "../duration.ts";
-import type { Instance } from "./instances.ts";
+import type { Instance } from "../rent/instances.ts";
 
 /** Ten minutes before the end everything says so. */
 const warnMinutes = 10;
