@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
@@ -148,11 +149,11 @@ function sinkOf(stream: () => NodeJS.WriteStream, onClosedPipe: () => void): Sin
 function inputOf(process: NodeJS.Process): Input {
   return {
     get isTTY() {
-      return process.stdin.isTTY === true;
+      return process.stdin.isTTY === true && isForeground(process.platform);
     },
     async *read({ raw = false, signal } = {}) {
       const { stdin } = process;
-      if (signal?.aborted) return;
+      if (signal?.aborted || (stdin.isTTY && !isForeground(process.platform))) return;
       if (raw && stdin.isTTY) return yield* keysOf(stdin, signal);
       const stop = () => void stdin.destroy();
       signal?.addEventListener("abort", stop, { once: true });
@@ -165,6 +166,18 @@ function inputOf(process: NodeJS.Process): Input {
       }
     },
   };
+}
+
+/** Whether the terminal is ours to read: a job in the background that tries is stopped by the system. */
+function isForeground(platform: NodeJS.Platform): boolean {
+  if (platform !== "linux") return true;
+  try {
+    // proc(5): behind the name in brackets come state, ppid, pgrp, session, tty_nr, tpgid.
+    const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)?.split(" ") ?? [];
+    return fields[2] === fields[5];
+  } catch {
+    return true; // Without /proc there is nothing to ask.
+  }
 }
 
 /** Keys as they are typed. The terminal stays open afterwards, so one question can follow another. */

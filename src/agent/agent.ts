@@ -55,7 +55,10 @@ export async function startAgent(options: AgentOptions): Promise<Listener> {
   try {
     const listener = await listen(
       socket === undefined ? { hostname: "127.0.0.1", port: port ?? 0 } : { socket },
-      { handler: async (request) => await daemonAnswer(request, { ...machine, token }) ?? await ci(request), clock: world.clock },
+      {
+        handler: async (request) => await daemonAnswer(request, { ...machine, token }) ?? await ci(request),
+        clock: world.clock,
+      },
     );
     const watching = machine.watch.run(ended.signal);
     return {

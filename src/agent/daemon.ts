@@ -103,7 +103,9 @@ type Asked = { readonly hours: number } | { readonly until: number } | { readonl
 function askedExtension({ hours, shutdown_at: until }: Readonly<Record<string, unknown>>): Asked {
   if (until !== undefined) {
     const time = typeof until === "string" && /^\d{4}-\d\d-\d\dT.*Z$/.test(until) ? Date.parse(until) : NaN;
-    return Number.isNaN(time) ? { problem: "`shutdown_at` is not a time like `2026-01-01T12:00:00Z`" } : { until: time };
+    return Number.isNaN(time)
+      ? { problem: "`shutdown_at` is not a time like `2026-01-01T12:00:00Z`" }
+      : { until: time };
   }
   // An answer that adds some hours nobody asked for helps nobody.
   if (hours === undefined) return { problem: "`hours` is missing" };

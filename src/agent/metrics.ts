@@ -52,10 +52,12 @@ export function metricsText(status: Status, { now, startedMs }: { now: number; s
         value: 1,
       })),
     },
-    ofPart("gpu_mig_memory_total_bytes", "Memory of the GPU instance that a MIG device shares.", (part) =>
-      times(part.memoryTotalMiB, MiB)),
-    ofPart("gpu_mig_memory_used_bytes", "Memory in use there.", (part) =>
-      times(part.memoryUsedMiB, MiB)),
+    ofPart(
+      "gpu_mig_memory_total_bytes",
+      "Memory of the GPU instance that a MIG device shares.",
+      (part) => times(part.memoryTotalMiB, MiB),
+    ),
+    ofPart("gpu_mig_memory_used_bytes", "Memory in use there.", (part) => times(part.memoryUsedMiB, MiB)),
     ofPart("gpu_mig_info", "A part of a divided GPU.", () => 1),
     single("gpu_agent_gpus", "GPUs that the driver shows.", gpus.length),
     single(

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { CiError } from "../errors.ts";
 import { HttpError } from "../http/errors.ts";
-import { request, requestJson, type RequestOptions, type Target } from "../http/request.ts";
+import { jsonOf } from "../http/json.ts";
+import { readAnswer, request, requestJson, type RequestOptions, type Target } from "../http/request.ts";
 import { backoffMs, maxAttempts } from "../http/retry.ts";
 import type { World } from "../world.ts";
 import { ciError, keyMissing } from "./failures.ts";
@@ -75,7 +76,9 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
     await authenticated(features);
     const begunMs = world.clock.now();
     const response = await submit("/submit-async", zip, options);
-    const parsed = Job.pick({ job_id: true }).safeParse(await response.json().catch(() => undefined));
+    const url = new URL(server);
+    const text = await readAnswer(target, response, { url, quietMs: uploadQuietMs }).catch(() => "");
+    const parsed = Job.pick({ job_id: true }).safeParse(jsonOf(text));
     return parsed.success ? parsed.data.job_id : await lost(undefined, begunMs);
   };
 

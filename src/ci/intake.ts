@@ -1,6 +1,7 @@
 import { open, rm } from "node:fs/promises";
 import { z } from "zod";
 import { reasonOf } from "../files.ts";
+import { jsonOf } from "../http/json.ts";
 import { detail, invalid } from "./answers.ts";
 import { FormError, readForm } from "./multipart.ts";
 import type { CiService } from "./service.ts";
@@ -39,8 +40,9 @@ export async function take(
         input: null,
       });
     }
+    const taken = service.submit({ id, args: args.data, idempotencyKey });
     isTaken = true;
-    return service.submit({ id, args: args.data, idempotencyKey });
+    return taken;
   } catch (error) {
     if (error instanceof TooLarge) return detail(413, `The upload is larger than ${maxUploadBytes} bytes`);
     if (error instanceof FormError) return detail(400, "There was an error parsing the body");
@@ -53,12 +55,4 @@ export async function take(
 
 class TooLarge extends Error {
   override name = "TooLarge";
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

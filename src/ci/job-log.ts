@@ -10,20 +10,28 @@ export interface LogLine {
 /** A line is handed on at this length even without a newline. */
 const maxLineBytes = 64 * 2 ** 10;
 
+/** A job may say so much: 1 GiB. */
+const defaultMaxBytes = 2 ** 30;
+
 /** A job's log on disk: written once, followed by any number of readers while it grows. */
 export class JobLog {
   readonly #path: string;
   #descriptor: number | undefined;
   #growth = Promise.withResolvers<void>();
+  readonly #maxBytes: number;
+  #leftBytes: number;
+  #isMidLine = false;
 
-  private constructor(path: string, descriptor: number | undefined) {
+  private constructor(path: string, descriptor: number | undefined, maxBytes = defaultMaxBytes) {
     this.#path = path;
     this.#descriptor = descriptor;
+    this.#maxBytes = maxBytes;
+    this.#leftBytes = maxBytes;
   }
 
-  /** A log that a job will write. */
-  static create(path: string): JobLog {
-    return new JobLog(path, openSync(path, "a", 0o600));
+  /** A log that a job will write, up to `maxBytes`. */
+  static create(path: string, { maxBytes }: { maxBytes?: number } = {}): JobLog {
+    return new JobLog(path, openSync(path, "a", 0o600), maxBytes);
   }
 
   /** The log of a job that is over. */
@@ -31,11 +39,27 @@ export class JobLog {
     return new JobLog(path, undefined);
   }
 
+  /** Writes what the job says. What is beyond the log's size is dropped, and a line says so once. */
   write(text: string | Uint8Array): void {
-    if (this.#descriptor === undefined) return;
+    if (this.#descriptor === undefined || this.#leftBytes < 0) return;
     const bytes = Buffer.from(text);
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
+    const isTooMuch = bytes.length > this.#leftBytes;
+    this.#append(isTooMuch ? bytes.subarray(0, cutBefore(bytes, this.#leftBytes)) : bytes);
+    this.#leftBytes = isTooMuch ? -1 : this.#leftBytes - bytes.length;
+    if (isTooMuch) this.note(`the log is cut here, at ${sizeText(this.#maxBytes)}; the job goes on`);
     this.#wake();
+  }
+
+  /** Writes a line of whoever runs the job; also into a log that is cut. */
+  note(text: string): void {
+    this.#append(Buffer.from(`${this.#isMidLine ? "\n" : ""}gpu: ${text}\n`));
+    this.#wake();
+  }
+
+  #append(bytes: Buffer): void {
+    if (this.#descriptor === undefined || bytes.length === 0) return;
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
+    this.#isMidLine = bytes.at(-1) !== newline;
   }
 
   /** Nothing more comes: followers end after the last line. */
@@ -104,12 +128,23 @@ export class JobLog {
 
 /** The length of the first line, 0 when it is not complete yet. A cut never goes through a character. */
 function lineEnd(bytes: Buffer): number {
-  const newline = bytes.indexOf(10);
-  if (newline >= 0 && newline < maxLineBytes) return newline + 1;
+  const at = bytes.indexOf(newline);
+  if (at >= 0 && at < maxLineBytes) return at + 1;
   if (bytes.length < maxLineBytes) return 0;
-  let end = maxLineBytes;
-  while (end > maxLineBytes - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return cutBefore(bytes, maxLineBytes);
+}
+
+const newline = 10;
+
+/** The last place up to `length` that is not inside a character. */
+function cutBefore(bytes: Buffer, length: number): number {
+  let end = length;
+  while (end > 0 && end > length - 4 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
   return end;
+}
+
+function sizeText(bytes: number): string {
+  return bytes >= 2 ** 30 ? `${bytes / 2 ** 30} GiB` : bytes >= 2 ** 20 ? `${bytes / 2 ** 20} MiB` : `${bytes} bytes`;
 }
 
 function growthOr(growth: Promise<void>, signal: AbortSignal | undefined): Promise<void> {

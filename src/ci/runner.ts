@@ -40,10 +40,10 @@ export async function runJob(options: RunnerOptions): Promise<boolean> {
     const plan = await readProject(folder, options.args);
     return await runPlan(plan, options);
   } catch (error) {
-    if (options.signal.aborted) log.write(`gpu: the job was stopped: ${messageOf(options.signal.reason)}\n`);
-    else if (error instanceof ArchiveError) log.write(`gpu: the upload cannot be unpacked: ${error.message}\n`);
-    else if (error instanceof ProjectError) log.write(`gpu: ${error.message}\n`);
-    else log.write(`gpu: the job could not be run: ${messageOf(error)}\n`);
+    if (options.signal.aborted) log.note(`the job was stopped: ${messageOf(options.signal.reason)}`);
+    else if (error instanceof ArchiveError) log.note(`the upload cannot be unpacked: ${error.message}`);
+    else if (error instanceof ProjectError) log.note(error.message);
+    else log.note(`the job could not be run: ${messageOf(error)}`);
     return false;
   } finally {
     await rm(folder, { recursive: true, force: true }).catch(() => {});
@@ -67,20 +67,20 @@ async function runPlan(plan: ProjectPlan, options: RunnerOptions): Promise<boole
     for (const line of plan.setup) {
       const end = await run(line);
       if (end !== "exit code 0") {
-        log.write(`gpu: the setup failed: \`${line}\` ended with ${end}\n`);
+        log.note(`the setup failed: \`${line}\` ended with ${end}`);
         return false;
       }
     }
     const end = await run(plan.test);
-    if (end.startsWith("signal")) log.write(`gpu: \`${plan.test}\` ended with ${end}\n`);
+    if (end.startsWith("signal")) log.note(`\`${plan.test}\` ended with ${end}`);
     // A shell says so when it knows no such command.
     if (end === "exit code 127") {
-      log.write(`gpu: a command of \`${plan.test}\` (from ${plan.because}) is not installed here\n`);
+      log.note(`a command of \`${plan.test}\` (from ${plan.because}) is not installed here`);
     }
     return end === "exit code 0";
   } catch (error) {
     if (!over.signal.aborted || options.signal.aborted) throw error;
-    log.write(`gpu: the job was stopped: ${messageOf(over.signal.reason)}\n`);
+    log.note(`the job was stopped: ${messageOf(over.signal.reason)}`);
     return false;
   } finally {
     timer.abort();

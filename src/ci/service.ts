@@ -16,6 +16,8 @@ export interface CiServiceOptions {
   /** How many jobs run at a time; by default one, as there is one GPU. */
   readonly parallelJobs?: number;
   readonly limits?: ExtractLimits;
+  /** How much a job may say; 1 GiB when left out. */
+  readonly maxLogBytes?: number;
 }
 
 interface OpenJob {
@@ -44,7 +46,7 @@ export class CiService implements AsyncDisposable {
     this.#lastActivityMs = options.world.clock.now();
     for (const id of this.#store.markLost(this.#now())) {
       const log = JobLog.create(this.#logPath(id));
-      log.write("gpu: the server stopped while this job was open\n");
+      log.note("the server stopped while this job was open");
       log.close();
       rmSync(join(dataFolder, "work", id), { recursive: true, force: true });
       rmSync(this.uploadPath(id), { force: true });
@@ -79,7 +81,7 @@ export class CiService implements AsyncDisposable {
       rmSync(this.uploadPath(job.id), { force: true });
       return id;
     }
-    const log = JobLog.create(this.#logPath(id));
+    const log = this.#createLog(id);
     const stopping = new AbortController();
     // Begins in a later turn, so that the job is in the list of open ones before anything happens to it.
     // Where even the store cannot be written (a full disk) the job stays open there, and is `lost` after a restart.
@@ -185,6 +187,16 @@ export class CiService implements AsyncDisposable {
 
   #log(id: string): JobLog {
     return this.#open.get(id)?.log ?? JobLog.finished(this.#logPath(id));
+  }
+
+  /** A job whose log cannot be made (a full disk) is not one. */
+  #createLog(id: string): JobLog {
+    try {
+      return JobLog.create(this.#logPath(id), { maxBytes: this.#options.maxLogBytes });
+    } catch (error) {
+      this.#store.end(id, { status: "cancelled", success: false, nowIso: this.#now() });
+      throw error;
+    }
   }
 
   #logPath(id: string): string {

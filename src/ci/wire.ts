@@ -1,5 +1,7 @@
+import { abortable } from "../http/body.ts";
 import { connectionError, HttpError } from "../http/errors.ts";
 import { readEvents } from "../http/events.ts";
+import { jsonOf } from "../http/json.ts";
 import { watchQuiet } from "../http/quiet.ts";
 import type { Target } from "../http/request.ts";
 import { type Feature, WireEvent } from "./job.ts";
@@ -43,35 +45,5 @@ export async function* wireEvents(
   } catch (error) {
     target.signal?.throwIfAborted();
     throw connectionError(watch.signal.aborted ? watch.signal.reason : error, { service: target.service, url });
-  }
-}
-
-/** The same bytes; a read that waits when the signal fires is rejected with its reason. */
-function abortable(source: ReadableStream<Uint8Array>, signal: AbortSignal): ReadableStream<Uint8Array> {
-  const reader = source.getReader();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
-  if (signal.aborted) aborted.reject(signal.reason);
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const next = await Promise.race([reader.read(), aborted.promise]);
-        if (next.done) controller.close();
-        else controller.enqueue(next.value);
-      } catch (error) {
-        reader.cancel(error).catch(() => {});
-        throw error;
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -12,6 +12,7 @@ interface Place {
 }
 
 const SchemaNode = z.object({
+  type: z.string().optional(),
   get properties() {
     return z.record(z.string(), SchemaNode).optional();
   },
@@ -41,10 +42,11 @@ export function readKey(text: string, config: Config): string[] {
   while (rest !== "") {
     const known = place.keys ? [] : namesIn(values);
     const key = nextPart(rest, known);
-    rest = rest.slice(key.length).replace(/^\./, "");
+    rest = rest.slice(key.length);
     const name = key.replace(/^"(.*)"$/, "$1");
     const next = place.keys?.get(name) ?? (place.keys ? undefined : place.named);
     if (next === undefined || name === "" || isForbidden(name)) throw unknownKey({ keys, name, place, text });
+    if (rest !== "") rest = rest.slice(1) || '""';
     keys.push(name);
     values = valueIn(values, name);
     place = next;
@@ -99,7 +101,16 @@ function rootPlace(): Place {
   return root ??= toPlace(SchemaNode.parse(z.toJSONSchema(Config, { io: "input" })));
 }
 
-function toPlace({ properties, additionalProperties }: z.output<typeof SchemaNode>): Place {
+/** A place of which the schema says nothing takes anything, however deep. */
+const anything: Place = {
+  keys: undefined,
+  get named() {
+    return anything;
+  },
+};
+
+function toPlace({ type, properties, additionalProperties }: z.output<typeof SchemaNode>): Place {
+  if (type === undefined) return anything;
   const entries = Object.entries(properties ?? {}).map(([key, node]) => [key, toPlace(node)] as const);
   const isNode = typeof additionalProperties === "object";
   return {

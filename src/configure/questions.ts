@@ -4,6 +4,7 @@ import { LoginError, messageOf } from "../errors.ts";
 import { allModels, type Model, modelFits } from "../models/models.ts";
 import type { Offer } from "../provider/provider.ts";
 import { askChoice, askSecret, askText, askYesNo } from "../terminal/ask.ts";
+import { safeText } from "../terminal/safe.ts";
 import { keyPage, keyVariable, needsKey } from "./access.ts";
 import type { Answers } from "./plan.ts";
 import { providerWith, tryKey } from "./try-key.ts";
@@ -80,7 +81,7 @@ async function askKey(
       return { key, account: await tryKey(context, { provider, key, config }) };
     } catch (error) {
       signal.throwIfAborted();
-      context.note(messageOf(error));
+      context.note(safeText(messageOf(error)));
       if (error instanceof LoginError) continue;
       if (await askYesNo("Keep it without a check?", world.terminal, signal)) return { key, account: undefined };
     }
@@ -183,7 +184,7 @@ async function offersOf(
     return await (await providerWith(context, toTry)).offers(context.signal);
   } catch (error) {
     context.signal.throwIfAborted();
-    context.note(`what can be rented is not known now: ${messageOf(error)}`);
+    context.note(safeText(`what can be rented is not known now: ${messageOf(error)}`));
     return [];
   } finally {
     context.progress(undefined);

@@ -18,8 +18,8 @@ export async function changedConfig(
   const { document } = await parseConfig(path, before ?? "");
   for (const { keys, value } of changes) {
     try {
-      const empty = keys.findIndex((_, index) => document.getIn(keys.slice(0, index + 1)) === null);
-      if (empty >= 0) document.deleteIn(keys.slice(0, empty + 1));
+      const empty = keys.findIndex((_, index) => document.getIn(keys.slice(0, index + 1)) === null) + 1;
+      if (empty > 0 && empty < keys.length) document.setIn(keys.slice(0, empty), document.createNode({}));
       if (value === undefined) document.deleteIn(keys);
       // A plain value takes the old one's place, so that its comment stays.
       else document.setIn(keys, typeof value === "object" ? document.createNode(value) : value);

@@ -1,9 +1,12 @@
 import type { Context } from "../command.ts";
 import { defaultProvider, profileName } from "../config.ts";
 import { keyVariable, needsKey } from "../configure/access.ts";
-import { LoginError, messageOf } from "../errors.ts";
+import { GpuError, LoginError, messageOf } from "../errors.ts";
 import { readProviderKey } from "../secrets.ts";
 import type { Check, Finding } from "./check.ts";
+
+// Less than a check may take as a whole.
+const answerMs = 4_500;
 
 /** Each configured provider takes its key. */
 export const keyCheck: Check = {
@@ -12,9 +15,17 @@ export const keyCheck: Check = {
     const providers = await configuredProviders(context);
     if (providers === undefined) return [{ status: "warn", detail: "not known until the configuration is right" }];
     if (providers.length === 0) return [{ status: "ok", detail: "no provider that asks for a key is configured" }];
-    return await Promise.all(providers.map((provider) => checkKey(context, provider, signal)));
+    return await Promise.all(providers.map((name) =>
+      // One that does not answer hides nothing of the others.
+      Promise.race([checkKey(context, name, signal), late(context, name, signal)])
+    ));
   },
 };
+
+async function late({ world }: Context, of: string, signal: AbortSignal): Promise<Finding> {
+  await world.clock.sleep(answerMs, signal).catch(() => {});
+  return { of, status: "warn", detail: `no answer in ${answerMs / 1000} s`, fix: "`gpu doctor key` asks again" };
+}
 
 /** Providers with settings, and the one in force, that ask for a key; undefined where the configuration is wrong. */
 export async function configuredProviders(
@@ -58,6 +69,7 @@ async function checkKey(context: Context, name: string, signal: AbortSignal): Pr
         fix: `\`gpu configure --provider ${name} --api-key -\` stores another`,
       };
     }
-    throw error;
+    const fix = error instanceof GpuError ? error.hint : undefined;
+    return { of: name, status: "fail", detail: `it could not be checked: ${messageOf(error)}`, fix };
   }
 }

@@ -1,4 +1,5 @@
 import { GpuError, messageOf, systemCode } from "../errors.ts";
+import { type BodyLimits, readBody } from "./body.ts";
 import { QuietError } from "./quiet.ts";
 
 /** Why there is no usable answer. `status`: the server refused with its HTTP status; `shape`: not what was agreed. */
@@ -88,12 +89,15 @@ export function connectionError(error: unknown, { service, url }: { service: str
   });
 }
 
+const maxErrorBytes = 64 * 2 ** 10;
+
 /** The error for an answer whose status is not 2xx. */
 export async function statusError(
   response: Response,
-  { service, url }: { service: string; url: URL },
+  { service, url, limits }: { service: string; url: URL; limits: Omit<BodyLimits, "maxBytes"> },
 ): Promise<HttpError> {
-  const body = (await response.text().catch(() => "")).slice(0, 4096);
+  // What there is of it says enough, also where it does not come whole.
+  const body = (await readBody(response, { ...limits, maxBytes: maxErrorBytes })).text.slice(0, 4096);
   const requestId = response.headers.get("x-request-id") ?? response.headers.get("cf-ray") ?? undefined;
   const { status } = response;
   if (status === 407) {

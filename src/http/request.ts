@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import type { World } from "../world.ts";
+import { readBody, TooLargeError } from "./body.ts";
 import { connectionError, htmlError, HttpError, looksLikeHtml, statusError } from "./errors.ts";
+import { jsonOf } from "./json.ts";
 import { watchQuiet } from "./quiet.ts";
 import { maxAttempts, pauseMs, slowDownMs } from "./retry.ts";
 
@@ -46,6 +48,7 @@ export interface RequestOptions {
 }
 
 const defaultTimeoutMs = 30_000;
+const maxAnswerBytes = 16 * 2 ** 20;
 // 520 to 524 and 530 are Cloudflare's, for a server behind it that does not answer.
 const passing = new Set([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530]);
 
@@ -77,10 +80,7 @@ export async function requestJson<T>(
 ): Promise<T> {
   const url = addressOf(target, options);
   const response = await request(target, options);
-  const text = await response.text().catch((error) => {
-    target.signal?.throwIfAborted();
-    throw connectionError(error, { service: target.service, url });
-  });
+  const text = await readAnswer(target, response, { url, quietMs: options.timeoutMs });
   if (looksLikeHtml(response, text)) throw htmlError(response, { service: target.service, url });
   const parsed = schema.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;
@@ -90,6 +90,23 @@ export async function requestJson<T>(
     `${target.service} at ${url.origin} gave an answer to ${url.pathname} that is not understood${where}`,
     { reason: "shape", status: response.status, body: text.slice(0, 4096), hint: "check the address and the port" },
   );
+}
+
+/** The text of an answer that came, whole; a server that breaks off, falls silent or never ends is an error. */
+export async function readAnswer(
+  { world: { clock }, service, signal }: Target,
+  response: Response,
+  { url, quietMs = defaultTimeoutMs }: { url: URL; quietMs?: number },
+): Promise<string> {
+  const { text, failure } = await readBody(response, { clock, quietMs, maxBytes: maxAnswerBytes, signal });
+  if (failure === undefined) return text;
+  signal?.throwIfAborted();
+  if (!(failure instanceof TooLargeError)) throw connectionError(failure, { service, url });
+  throw new HttpError(`${service} at ${url.origin} gave an answer to ${url.pathname} that is ${failure.message}`, {
+    reason: "shape",
+    status: response.status,
+    hint: "check the address and the port",
+  });
 }
 
 async function once(
@@ -119,7 +136,9 @@ async function once(
     signal?.throwIfAborted();
     const response = await world.fetch(url, init);
     if (response.ok) return response;
-    return { error: await statusError(response, { service, url }), retryAfter: response.headers.get("retry-after") };
+    const limits = { clock: world.clock, quietMs: options.timeoutMs ?? defaultTimeoutMs, signal };
+    const error = await statusError(response, { service, url, limits });
+    return { error, retryAfter: response.headers.get("retry-after") };
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof HttpError) throw error;
@@ -170,12 +189,4 @@ function addressOf({ baseUrl }: Target, { path, query = {} }: RequestOptions): U
   const url = new URL(baseUrl.replace(/\/+$/, "") + path);
   for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value);
   return url;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

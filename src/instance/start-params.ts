@@ -46,6 +46,12 @@ export const startParams = {
     placeholder: "seconds",
     description: "seconds it may take until SSH answers, else it is given back; the provider's own limit when left out",
   }),
+  agentBinary: z.string().optional().meta({
+    placeholder: "file",
+    complete: "file",
+    env: "GPU_AGENT_BINARY",
+    description: "executable of gpu for the instance's agent, where this one does not run there",
+  }),
   fakeGpu: z.string().optional().meta({
     placeholder: "model",
     description: "put a fake nvidia-smi on a local machine: `h100`, `a100`, …",
@@ -69,6 +75,7 @@ export async function toStartRequest(input: StartInput, wait: boolean, context: 
     filesystems: input.filesystem,
     image: input.image,
     fakeGpu: input.fakeGpu,
+    agentBinary: input.agentBinary,
     wait,
     check: input.check,
     readyTimeoutMs: input.readyTimeout && input.readyTimeout * 1000,

@@ -945,6 +945,8 @@ export interface InstanceCreateInput {
   check?: boolean;
   /** seconds it may take until SSH answers, else it is given back; the provider's own limit when left out */
   readyTimeout?: number;
+  /** executable of gpu for the instance's agent, where this one does not run there */
+  agentBinary?: string;
   /** put a fake nvidia-smi on a local machine: `h100`, `a100`, … */
   fakeGpu?: string;
 }
@@ -1373,6 +1375,8 @@ export interface StartInput {
   check?: boolean;
   /** seconds it may take until SSH answers, else it is given back; the provider's own limit when left out */
   readyTimeout?: number;
+  /** executable of gpu for the instance's agent, where this one does not run there */
+  agentBinary?: string;
   /** put a fake nvidia-smi on a local machine: `h100`, `a100`, … */
   fakeGpu?: string;
   /**

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { open, readdir, readFile, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { GpuError } from "../errors.ts";
@@ -23,13 +23,14 @@ export type BinaryChoice = { readonly path: string } | { readonly none: string }
  * one of a release beside it. What a file is for is read in the file, not in its name.
  */
 export async function chooseBinary(
-  world: Pick<World, "env" | "self">,
+  world: Pick<World, "cwd" | "env" | "self">,
   { platform, named }: { platform: string; named?: string },
 ): Promise<BinaryChoice> {
   const given = named ?? readVariable(world.env, "GPU_AGENT_BINARY");
   if (given !== undefined) {
-    const found = await platformOf(given);
-    if (found === platform) return { path: given };
+    const path = resolve(world.cwd, given);
+    const found = await platformOf(path);
+    if (found === platform) return { path };
     return { none: `\`${given}\` is ${found === undefined ? "no executable" : `for ${found}`}, and it is ${platform}` };
   }
   const [executable = "", ...script] = world.self;

@@ -36,9 +36,6 @@ export async function ensureAgent(context: Context, launch: Launch, options: Ins
     const outcome = await installAgent(context, launch, session, options);
     if (outcome.state === "none") note(`no agent on ${nameOf(launch)}: ${outcome.why}`);
   } catch (error) {
-    if (signal.aborted && launch.owner === "lease") {
-      note(`${nameOf(launch)} is ready and leased, without an agent; \`gpu stop\` ends it`);
-    }
     signal.throwIfAborted();
     note(`no agent on ${nameOf(launch)}: ${messageOf(error)}`);
   } finally {

@@ -17,6 +17,8 @@ export interface StartRequest extends Wanted {
   readonly filesystems?: readonly string[];
   readonly image?: string;
   readonly fakeGpu?: string;
+  /** Executable for the instance's agent, instead of this one. */
+  readonly agentBinary?: string;
   /** Wait until SSH answers. */
   readonly wait: boolean;
   readonly readyTimeoutMs?: number;
@@ -88,7 +90,7 @@ async function attempt(
   { provider, offer, region }: Candidate,
 ): Promise<Instance> {
   const { world, signal, progress, note, globals } = context;
-  const { hours, wait, check, readyTimeoutMs, budgetDollars, types: _types, ...rest } = request;
+  const { hours, wait, check, readyTimeoutMs, budgetDollars, agentBinary, types: _types, ...rest } = request;
   const journal = await context.journal();
   const run = await context.run.id();
   const { budget } = await context.config();
@@ -114,6 +116,7 @@ async function attempt(
   if (!wait) return await leaveBooting(context, launch);
   return await bootInstance(context, launch, {
     timeoutMs: readyTimeoutMs,
+    agentBinary,
     isOurs: true,
     promised: check ? offer : undefined,
   });

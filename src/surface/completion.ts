@@ -20,6 +20,7 @@ const directives = { nothing: 4, files: 0, folders: 16 };
 
 /** The script that a shell loads; it calls `gpu complete -- words…` at each Tab. */
 export async function completionScript(shell: Shell): Promise<string> {
+  if (shell === "bash") return (await import("./completion-bash.ts")).bashScript;
   const { script } = await import("@bomb.sh/tab");
   const lines: string[] = [];
   const print = console.log;

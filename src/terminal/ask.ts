@@ -2,6 +2,7 @@ import type { CANCEL_SYMBOL } from "@clack/prompts";
 import { PassThrough, Writable } from "node:stream";
 import { InterruptedError, UsageError } from "../errors.ts";
 import type { Terminal } from "../world.ts";
+import { safeText } from "./safe.ts";
 
 /** A question, and how to answer it beforehand where nobody can be asked. */
 export interface Question {
@@ -72,7 +73,11 @@ export async function askChoice<T extends string>(
   options: Question & { readonly choices: readonly Choice<T>[]; readonly initial?: T },
 ): Promise<T> {
   const { select } = await import("@clack/prompts");
-  const choices = options.choices.map(({ value, label, says }) => ({ value: { value }, label, hint: says }));
+  const choices = options.choices.map(({ value, label, says }) => ({
+    value: { value },
+    label: oneLine(label),
+    hint: says === undefined ? undefined : oneLine(says),
+  }));
   const initial = choices.find(({ value }) => value.value === options.initial)?.value;
   const answer = await ask(terminal, options, (io) =>
     select({
@@ -84,6 +89,11 @@ export async function askChoice<T extends string>(
       ...io,
     }));
   return answer.value;
+}
+
+/** Choices come from servers, too: what they say moves no cursor. */
+function oneLine(text: string): string {
+  return safeText(text).replace(/[\n\t]+/g, " ");
 }
 
 interface Streams {

@@ -48,6 +48,10 @@ export class Home implements AsyncDisposable {
     return stateFolderOf(this.path);
   }
 
+  get configFolder(): string {
+    return process.platform === "darwin" ? this.stateFolder : join(this.path, ".config/gpu");
+  }
+
   /** Starts gpu with nothing in its environment but HOME and a PATH on which there is no Node, Bun or Deno. */
   start(
     argv: readonly string[],

@@ -57,11 +57,36 @@ test.each(commands.map((argv) => [argv.join(" "), argv] as const))("gpu %s", asy
   hostileFolder(home);
   const { code, stderr } = await home.run(argv);
   expect(marks(home)).toEqual([]);
-  // `recipe init` may refuse because there is a tsconfig.json; every other one works as anywhere else.
-  if (argv[1] !== "init") expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+  expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
 });
 
-test("start, exec, a job and stop", async () => {
+const job = `import { gpu, recipe } from "gpu";
+export default recipe({
+  summary: "Submit this folder",
+  async run() {
+    await using box = await gpu.start({ hours: 0.1 });
+    await using tunnel = await box.tunnel({ forward: ["0:ci"] });
+    const job = await gpu.ci.submit.test({ dir: ".", ...tunnel.ci() });
+    for await (const line of job.log()) console.log(line);
+    return { success: (await job.result()).success };
+  },
+});
+`;
+
+test("a job: what the folder says runs on the instance, and nothing of it here", async () => {
+  await using home = new Home();
+  hostileFolder(home);
+  home.write("gpu-ci.yaml", "test: pwd; ls; echo the tests ran\n");
+  const { code, stdout, stderr } = await home.run(["run", home.write("job.ts", job), "--yes"]);
+  expect({ code, stderr: code === 0 ? "" : stderr + stdout }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain("the tests ran\n");
+  expect(stdout).toContain("package.json\n");
+  expect(stdout).not.toContain(home.work);
+  expect(marks(home)).toEqual([]);
+  await home.expectNothingLeft();
+});
+
+test("start, exec and stop", async () => {
   await using home = new Home();
   hostileFolder(home);
   const started = await home.run(["start", "--json"]);

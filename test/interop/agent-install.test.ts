@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../../src/command.ts";
 import { Config } from "../../src/config.ts";
-import { agentRequest, type AgentOutcome, ensureAgent, installAgent } from "../../src/rent/agent.ts";
+import { type AgentOutcome, agentRequest, ensureAgent, installAgent } from "../../src/rent/agent.ts";
 import { getAgentStatus } from "../../src/rent/agent-status.ts";
 import { openJournal } from "../../src/rent/journal.ts";
 import { launchInstance } from "../../src/rent/launch.ts";
@@ -31,7 +31,10 @@ beforeAll(async () => {
   const { address, privateKey, hostKey } = sshd;
   const main = join(import.meta.dir, "../../src/main.ts");
   // It is what `gpu agent` is, but ends when the test does, whatever happens to the test.
-  writeFileSync(join(sshd.folder, "agent.ts"), `process.argv.splice(2, 0, "agent"); await import(${JSON.stringify(main)});`);
+  writeFileSync(
+    join(sshd.folder, "agent.ts"),
+    `process.argv.splice(2, 0, "agent"); await import(${JSON.stringify(main)});`,
+  );
   const world = {
     ...realWorld,
     folders: { config: join(root, "config"), state: join(root, "state"), cache: join(root, "cache") },
@@ -81,7 +84,9 @@ test("an agent is uploaded, started and asked through SSH", async () => {
   expect(await install()).toEqual({ state: "started" });
   const status = await getAgentStatus(context, launch, { session });
   expect(status).toMatchObject({ server: "gpu", shutdownAt: launch.leaseEndsAt, idleWarning: undefined });
-  const [name, ...others] = readdirSync(join(sshd.folder, ".gpu-agent")).filter((name) => /^(gpu|upload|new)-/.test(name));
+  const [name, ...others] = readdirSync(join(sshd.folder, ".gpu-agent")).filter((name) =>
+    /^(gpu|upload|new)-/.test(name)
+  );
   expect({ name, others }).toEqual({ name: expect.stringMatching(/^gpu-[0-9a-f]{64}$/), others: [] });
   expect(progress.at(-2)).toMatch(/^putting the agent on i-1: \d+ of \d+ MB$/);
 }, 30_000);

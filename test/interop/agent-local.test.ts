@@ -64,7 +64,8 @@ async function ask(request: ExchangeRequest) {
 }
 
 const getStatus = async () => (await ask({ path: "/status" })).body;
-const machineEndsAt = () => JSON.parse(readFileSync(join(folder, "state/local", id, "machine.json"), "utf8")).leaseEndsAt;
+const machineEndsAt = () =>
+  JSON.parse(readFileSync(join(folder, "state/local", id, "machine.json"), "utf8")).leaseEndsAt;
 
 test("a local machine and its agent know one lease: who moves it for one moves it for both", async () => {
   expect(await getStatus()).toMatchObject({

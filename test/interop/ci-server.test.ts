@@ -263,6 +263,21 @@ describe("what is refused, in the existing server's words", () => {
     expect(new Set(ids).size).toBe(2);
   });
 
+  test("a job that cannot be written down leaves no upload behind", async () => {
+    const { Database } = await import("bun:sqlite");
+    using db = new Database(join(home, "data", "jobs.db"));
+    db.run("DROP TABLE jobs");
+    const form = new FormData();
+    form.set("file", new File([zipSync({ Makefile: new Uint8Array() })], "project.zip"));
+    const answer = await ask("/submit-async", {
+      method: "POST",
+      body: form,
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(answer.status).toBe(507);
+    expect(await readdir(join(home, "data", "uploads"))).toEqual([]);
+  });
+
   test.each([
     ["a name that leads out", { "../evil": "x" }, "leads out of the project"],
     ["an absolute name", { "/tmp/evil": "x" }, "leads out of the project"],

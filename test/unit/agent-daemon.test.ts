@@ -117,7 +117,10 @@ describe("asked for a longer lease", () => {
     multipart.set("hours", "1");
     expect((await extend(multipart)).body).toMatchObject({ extended_by_hours: 1 });
     // `curl -d '{"hours": 1}'` says that it sends a form.
-    const mislabelled = await extend('{"hours": 1}', { ...bearer, "content-type": "application/x-www-form-urlencoded" });
+    const mislabelled = await extend('{"hours": 1}', {
+      ...bearer,
+      "content-type": "application/x-www-form-urlencoded",
+    });
     expect(mislabelled.body).toMatchObject({ extended_by_hours: 1 });
     expect(await endsAt()).toBe(before + 6 * hourMs);
   });
@@ -125,7 +128,9 @@ describe("asked for a longer lease", () => {
   test("it takes the token in the form, too", async () => {
     expect((await extend(form({ hours: "1", token }), {})).body).toMatchObject({ extended_by_hours: 1 });
     expect((await extend(form({ hours: "1", token: "wrong" }), {})).status).toBe(401);
-    expect((await extend(JSON.stringify({ hours: 1, token }), { "content-type": "application/json" })).status).toBe(401);
+    expect((await extend(JSON.stringify({ hours: 1, token }), { "content-type": "application/json" })).status).toBe(
+      401,
+    );
   });
 
   test("it refuses what is no number of hours, in words, and the lease stays as it is", async () => {
@@ -180,7 +185,9 @@ describe("asked for a longer lease", () => {
 
   test("it keeps what else stands in the lease's file, and follows what others write there", async () => {
     const path = join(home, "lease.json");
-    writeFileSync(path, JSON.stringify({ createdAt, leaseEndsAt: createdAt + hourMs, token: "other" }), { mode: 0o600 });
+    writeFileSync(path, JSON.stringify({ createdAt, leaseEndsAt: createdAt + hourMs, token: "other" }), {
+      mode: 0o600,
+    });
     expect(await endsAt()).toBe(createdAt + hourMs);
     await extend(form({ hours: "1" }));
     const record = JSON.parse(readFileSync(path, "utf8"));

@@ -100,7 +100,8 @@ beforeEach(async () => {
   // A time-out of many seconds is over at once where a test asks for it; everything else takes its time.
   const clock = {
     ...realClock,
-    sleep: (ms: number, signal?: AbortSignal) => realClock.sleep(isHurried && ms >= 3_000 && ms < 20_000 ? 150 : ms, signal),
+    sleep: (ms: number, signal?: AbortSignal) =>
+      realClock.sleep(isHurried && ms >= 3_000 && ms < 20_000 ? 150 : ms, signal),
   };
   const world = ciWorld({
     home: root,
@@ -265,7 +266,13 @@ describe("our own agent", () => {
       path: join(home, "lease.json"),
       begin: { createdAt: launch.launchedAt ?? 0, leaseEndsAt: launch.leaseEndsAt },
     };
-    await using agent = await startAgent({ world: context.world, port: 0, token, dataFolder: join(home, "data"), lease });
+    await using agent = await startAgent({
+      world: context.world,
+      port: 0,
+      token,
+      dataFolder: join(home, "data"),
+      lease,
+    });
     agentPort = Number(new URL(agent.address).port);
     await work();
   }

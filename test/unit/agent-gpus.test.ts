@@ -11,7 +11,10 @@ const fields = ["index", "uuid", "utilization.gpu", "memory.used", "power.draw",
 
 describe("what nvidia-smi prints", () => {
   test("is read by position, for each GPU", () => {
-    const gpus = parseGpus("0, GPU-a, 7, 512, 71.30, NVIDIA H200\n1, GPU-b, 100, 143000, 690.00, NVIDIA H200\n", fields);
+    const gpus = parseGpus(
+      "0, GPU-a, 7, 512, 71.30, NVIDIA H200\n1, GPU-b, 100, 143000, 690.00, NVIDIA H200\n",
+      fields,
+    );
     expect(gpus).toMatchObject([
       { index: 0, uuid: "GPU-a", utilization: 7, memoryUsedMiB: 512, powerW: 71.3, name: "NVIDIA H200" },
       { index: 1, uuid: "GPU-b", utilization: 100, memoryUsedMiB: 143000, powerW: 690 },

@@ -234,7 +234,10 @@ describe("model servers", () => {
           ? Promise.resolve(new Response(sglang))
           : Promise.reject(new Error("connection refused")),
     });
-    const models = new Models(world, { sglang: "http://127.0.0.1:30000/metrics", n8n: "http://127.0.0.1:5678/metrics" });
+    const models = new Models(world, {
+      sglang: "http://127.0.0.1:30000/metrics",
+      n8n: "http://127.0.0.1:5678/metrics",
+    });
     await models.look();
     expect(models.sglang).toEqual({ isHealthy: true, total: 100, lastActivityMs: undefined });
     expect(models.n8n).toEqual({ isHealthy: false, total: 0, lastActivityMs: undefined });
@@ -246,7 +249,7 @@ describe("model servers", () => {
     await clock.advance(1000);
     await models.look();
     expect(models.lastActivityMs).toBe(tokensAt);
-    sglang = sglang.replace("reqs{model=\"m\"} 0", "reqs{model=\"m\"} 2");
+    sglang = sglang.replace('reqs{model="m"} 0', 'reqs{model="m"} 2');
     await models.look();
     expect(models.lastActivityMs).toBe(clock.now());
   });

@@ -80,6 +80,18 @@ describe("a log", () => {
     expect(again.map((line) => line.text.length)).toEqual([32_768, 17_233, 4]);
   });
 
+  test("that grows too large is cut between two characters, and says so once", async () => {
+    const path = join(folder, "log");
+    const log = JobLog.create(path, { maxBytes: 1024 });
+    for (let count = 0; count < 5; count++) log.write("é".repeat(333));
+    log.note("the job was stopped: it was cancelled");
+    log.close();
+    expect(await Bun.file(path).text()).toBe(
+      `${"é".repeat(512)}\ngpu: the log is cut here, at 1024 bytes; the job goes on\n` +
+        "gpu: the job was stopped: it was cancelled\n",
+    );
+  });
+
   test("that is followed no more leaves nothing waiting", async () => {
     const log = JobLog.create(join(folder, "log"));
     const stop = new AbortController();

@@ -54,7 +54,8 @@ test("changing a value keeps the comments, and the file is for its owner alone",
 
 test("a value that would make the file invalid is not written", async () => {
   await write("profile: work\n");
-  await expect(setConfig({ folders, clock: new FakeClock() }, [{ keys: ["defaults", "hours"], value: -2 }])).rejects.toThrow(/defaults\.hours/);
+  await expect(setConfig({ folders, clock: new FakeClock() }, [{ keys: ["defaults", "hours"], value: -2 }])).rejects
+    .toThrow(/defaults\.hours/);
   expect(await readFile(join(folders.config, "config.yaml"), "utf8")).toBe("profile: work\n");
 });
 

@@ -87,3 +87,17 @@ test("without a terminal nobody is asked, and the flag is named", async () => {
   const asked = askSecret(fakeTerminal(), { question: "Key?", flag: "--api-key" });
   await expect(asked).rejects.toMatchObject({ exitCode: 2, hint: "`--api-key` answers it" });
 });
+
+test("what a server says in a choice moves no cursor", async () => {
+  const { terminal } = typist([["Which?", keys.enter]]);
+  let shown = "";
+  const watched = { ...terminal, stderr: { ...terminal.stderr, write: watch } };
+  function watch(text: string | Uint8Array) {
+    shown += text;
+    return terminal.stderr.write(text);
+  }
+  const choices = [{ value: "a", label: "a\x1b]0;owned\x07\nb", says: "\x1b[2Jgone" }];
+  expect(await askChoice(watched, { question: "Which?", flag: "--which", choices })).toBe("a");
+  expect(shown).not.toContain("owned");
+  expect(shown).not.toContain("\x1b[2J");
+});

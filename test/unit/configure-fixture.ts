@@ -14,7 +14,8 @@ import { fakeTerminal } from "../fake/terminal.ts";
 /** A home folder, and a cloud called `lambda` that takes the keys `good` and `other`. */
 export async function setUp({ env = {} }: { env?: Record<string, string> } = {}) {
   const home = await mkdtemp(join(tmpdir(), "gpu-configure-"));
-  const clock = new FakeClock();
+  // Automatic time would jump over what only waits for the disk.
+  const clock = new FakeClock({ mode: "manual" });
   const types = [
     { type: "gpu_1x_a10", pricePerHour: 0.75, gpu: "A10" },
     { type: "gpu_1x_h100_pcie", pricePerHour: 2.49, gpu: "H100" },

@@ -147,6 +147,64 @@ describe("JSON", () => {
   test("that is a web page", async () => expect(await ask("<html>", "text/html")).toMatchObject({ reason: "html" }));
 });
 
+describe("an answer's body", () => {
+  const schema = z.object({ id: z.string() });
+  /** Answers begin like this, and then nothing comes any more. */
+  const stalling = (begin: string, status = 200) => () =>
+    Promise.resolve(
+      new Response(new ReadableStream({ start: (controller) => controller.enqueue(Buffer.from(begin)) }), { status }),
+    );
+  const endless = (status = 200) => {
+    const given = { bytes: 0 };
+    const answer = () =>
+      Promise.resolve(
+        new Response(
+          new ReadableStream({
+            pull(controller) {
+              given.bytes += 2 ** 16;
+              controller.enqueue(Buffer.alloc(2 ** 16, "x"));
+            },
+          }),
+          { status },
+        ),
+      );
+    return { given, answer };
+  };
+  const read = ({ clock, to }: ReturnType<typeof target>) =>
+    clock.run(requestJson(to, { path: "/x", schema, attempts: 1 }).catch((error: unknown) => error), { upTo: 30_000 });
+
+  test("that stalls is given up", async () => {
+    expect(await read(target(stalling('{"id":')))).toMatchObject({
+      reason: "timeout",
+      message: "the server at https://example.test does not answer: nothing came for 30 s",
+    });
+  });
+
+  test("of an error that stalls is taken as far as it came", async () => {
+    expect(await read(target(stalling("no suc", 404)))).toMatchObject({ reason: "status", status: 404, body: "no suc" });
+  });
+
+  test("without an end is not read to it", async () => {
+    const data = endless();
+    expect(await read(target(data.answer))).toMatchObject({
+      reason: "shape",
+      message: "the server at https://example.test gave an answer to /api/x that is larger than 16 MiB",
+    });
+    expect(data.given.bytes).toBeLessThan(17 * 2 ** 20);
+    const refusal = endless(404);
+    expect(await read(target(refusal.answer))).toMatchObject({ reason: "status", status: 404 });
+    expect(refusal.given.bytes).toBeLessThan(2 ** 18);
+  });
+
+  test("that is waited for ends with the caller's reason", async () => {
+    const { to } = target(stalling("{"));
+    const stop = new AbortController();
+    const work = requestJson({ ...to, signal: stop.signal }, { path: "/x", schema });
+    setTimeout(() => stop.abort(new Error("Ctrl-C")), 5);
+    expect(await work.catch(String)).toBe("Error: Ctrl-C");
+  });
+});
+
 describe("server-sent events", () => {
   const read = async (...pieces: string[]) => {
     const ids: string[] = [];

@@ -20,12 +20,15 @@ const facts: ProviderFacts = {
   services: { ci: { host: "127.0.0.1", port: 8080 }, agent: { host: "127.0.0.1", port: 8080 } },
 };
 
+/** Four times as long as an emulator's presets keep an instance out of its list. */
+const emulated = { pollMs: 2_000, settleMs: 20_000 };
+
 /** Rents on Lambda Cloud. Nothing is asked and no key is needed until one of its functions is called. */
 export function lambdaProvider(world: LambdaWorld, settings: LambdaSettings): Provider {
   const api = new LambdaApi(world, settings);
   return {
     name: "lambda",
-    facts: isEmulator(world, settings) ? { ...facts, pollMs: 2_000 } : facts,
+    facts: isEmulator(world, settings) ? { ...facts, ...emulated } : facts,
     offers: (signal) => listOffers(api, { region: settings.region, signal }),
     launch: (request, signal) => launchInstance(api, request, signal),
     list: (signal) => listInstances(api, signal),

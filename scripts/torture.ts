@@ -1,0 +1,81 @@
+// Kills gpu with SIGKILL at random instants of the main job and counts what it leaves behind: instances left, double
+// launches and open journal rows must be 0. `--seed` repeats the choices; the instants are still those of a clock.
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { build } from "./build.ts";
+import { type Plan, type Tally, TortureHome } from "./torture-home.ts";
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: "string", default: "500" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    homes: { type: "string", default: "6" },
+    only: { type: "string" },
+  },
+});
+const runs = Number(values.runs);
+const homeCount = Math.min(Number(values.homes), runs);
+const plans: readonly Plan[] = values.only === "local" || values.only === "lambda"
+  ? [values.only]
+  : ["local", "local", "lambda"];
+
+const controller = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => controller.abort());
+
+await build();
+console.log(`${runs} runs in ${homeCount} homes, seed ${values.seed}`);
+const startedAt = performance.now();
+let begun = 0;
+const tallies = await Promise.all(Array.from({ length: homeCount }, (_, index) => work(index)));
+report(tallies);
+
+async function work(index: number): Promise<{ plan: Plan; tally: Tally }> {
+  const plan = plans[index % plans.length] ?? "local";
+  await using home = new TortureHome({ plan, random: randomFrom(Number(values.seed) * 1000 + index) });
+  await home.open();
+  while (begun < runs && !controller.signal.aborted) {
+    begun += 1;
+    await home.run();
+  }
+  await home.finish();
+  return { plan, tally: home.tally };
+}
+
+function report(all: readonly { plan: Plan; tally: Tally }[]): void {
+  const sum = (pick: (tally: Tally) => number, plan?: Plan) =>
+    all.filter((one) => plan === undefined || one.plan === plan).reduce((total, { tally }) => total + pick(tally), 0);
+  const rows: [string, (tally: Tally) => number][] = [
+    ["runs", (tally) => tally.runs],
+    ["killed", (tally) => tally.killed],
+    ["reapers killed", (tally) => tally.reapersKilled],
+    ["instances made", (tally) => tally.made],
+    ["instances left", (tally) => tally.left],
+    ["double launches", (tally) => tally.doubles],
+    ["open journal rows", (tally) => tally.openRows],
+  ];
+  console.log(`${"".padEnd(18)} ${"local".padStart(7)} ${"lambda".padStart(7)} ${"total".padStart(7)}`);
+  for (const [name, pick] of rows) {
+    const numbers = [sum(pick, "local"), sum(pick, "lambda"), sum(pick)];
+    console.log(`${name.padEnd(18)} ${numbers.map((number) => String(number).padStart(7)).join(" ")}`);
+  }
+  const reaped = all.flatMap(({ tally }) => tally.reaped).toSorted((a, b) => a - b);
+  if (reaped.length > 0) {
+    const at = (share: number) => Math.round(reaped[Math.min(reaped.length - 1, Math.floor(reaped.length * share))] ?? 0);
+    console.log(`reaper alone, from SIGKILL until nothing is left: median ${at(0.5)} ms, 95 % ${at(0.95)} ms, most ${at(1)} ms`);
+  }
+  for (const complaint of all.flatMap(({ tally }) => tally.complaints)) console.log(complaint.trimEnd());
+  console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+  const isClean = sum((tally) => tally.left + tally.doubles + tally.openRows + tally.complaints.length) === 0;
+  process.exitCode = isClean && !controller.signal.aborted ? 0 : 1;
+}
+
+/** Mulberry32: the same seed draws the same numbers. */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
