@@ -1,9 +1,11 @@
 // One HOME of the torture: jobs run in it one after the other, are killed, and what they leave is counted.
 import { Database } from "bun:sqlite";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import process from "node:process";
 import { executable } from "./build.ts";
 import { type Cloud, openEmulator } from "./torture-cloud.ts";
@@ -120,8 +122,8 @@ export class TortureHome implements AsyncDisposable {
     await exited;
     if (isAlive) tally.killed += 1;
     if (isAlive && job.isRecipe && !killsReaper && this.#plan === "local") await this.#watchReaper(killedAt);
-    if (!job.isRecipe) this.#gpu(["stop", "--all", "--yes"]);
-    this.#gpu(["reconcile", "--yes"]);
+    if (!job.isRecipe) await this.#gpu(["stop", "--all", "--yes"]);
+    await this.#gpu(["reconcile", "--yes"]);
   }
 
   /** Lets later commands settle what takes its time, then counts. */
@@ -129,8 +131,8 @@ export class TortureHome implements AsyncDisposable {
     await this.#cloud?.calm();
     const deadline = Date.now() + 60_000;
     while (this.#openRows() > 0 && Date.now() < deadline) {
-      this.#gpu(["stop", "--all", "--yes"]);
-      this.#gpu(["reconcile", "--yes"]);
+      await this.#gpu(["stop", "--all", "--yes"]);
+      await this.#gpu(["reconcile", "--yes"]);
       await Bun.sleep(500);
     }
     await this.#count();
@@ -165,16 +167,18 @@ export class TortureHome implements AsyncDisposable {
     return spawn(executable, argv, { cwd: this.#home, env: this.#environment(), detached: true, stdio: "ignore" });
   }
 
-  /** A command that nobody kills; its failure is worth a word. */
-  #gpu(argv: readonly string[]): void {
-    const { status, signal, stderr } = spawnSync(executable, argv, {
+  /** A command that nobody kills; its failure is worth a word where nothing else goes wrong. */
+  async #gpu(argv: readonly string[]): Promise<void> {
+    const child = spawn(executable, argv, {
       cwd: this.#home,
       env: this.#environment(),
-      encoding: "utf8",
+      stdio: ["ignore", "ignore", "pipe"],
       timeout: 120_000,
     });
-    const isExpected = status === 0 || this.#plan === "lambda";
-    if (!isExpected) this.tally.complaints.push(`gpu ${argv.join(" ")}: ${signal ?? status}: ${stderr.slice(0, 300)}`);
+    const said = text(child.stderr);
+    const [code, signal] = await once(child, "exit");
+    if (code === 0 || this.#plan === "lambda") return;
+    this.tally.complaints.push(`gpu ${argv.join(" ")}: ${signal ?? code}: ${(await said).slice(0, 300)}`);
   }
 
   #environment(): Record<string, string> {

@@ -184,6 +184,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/recipe/init.ts").then((module) => module.default),
   },
   {
+    name: "reconcile",
+    summary: "Compare the journal with the clouds and settle it",
+    effect: "destroy",
+    load: () => import("./commands/reconcile.ts").then((module) => module.default),
+  },
+  {
     name: "run",
     summary: "Run a recipe",
     effect: "write",

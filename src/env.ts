@@ -14,6 +14,8 @@ export const environmentVariables = {
   GPU_AGENT_TOKEN: "on a local machine: what the agent asks callers for",
   CI_API_KEY: "key for the CI server, as `--api-key`",
   CI_SERVER_URL: "address of the CI server, as `--server`",
+  HTTPS_PROXY: "proxy for `https` addresses; `HTTP_PROXY` for `http`, `NO_PROXY` lists hosts that need none",
+  NODE_EXTRA_CA_CERTS: "file of certificates (PEM) that are trusted beside the system's",
   XDG_CONFIG_HOME: "where `gpu/config.yaml` is; `~/.config` when not set",
   XDG_STATE_HOME: "where the journal and local machines are; `~/.local/state` when not set",
   XDG_CACHE_HOME: "where what can be made again is; `~/.cache` when not set",

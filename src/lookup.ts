@@ -36,6 +36,11 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
     return kept.map(({ name, region }) => ({ value: name, says: region }));
   },
   provider: async (context) => (await context.providers()).map(({ name }) => ({ value: name, says: "" })),
+  setting: async (context) => {
+    const { allSettings } = await import("./configure/settings.ts");
+    const settings = (await allSettings(context)).filter(({ key }) => !key.startsWith("secret "));
+    return settings.map(({ key, source }) => ({ value: key, says: source }));
+  },
   profile: async ({ world }) => Object.keys((await loadConfig(world)).profiles).map((value) => ({ value, says: "" })),
   job: async (context) => {
     const { openClient } = await import("./ci/command.ts");

@@ -40,7 +40,7 @@ const pieceBytes = 256 * 2 ** 10;
 
 /** Looks through a project and gives its archive: sorted, with fixed times, so the same files give the same bytes. */
 export async function packProject(dir: string, { ignore, signal, onProgress }: PackOptions): Promise<Pack> {
-  const tree = readTree(dir, { isIgnoring: ignore, signal });
+  const tree = await readTree(dir, { isIgnoring: ignore, signal });
   if (tree.files.length === 0) throw nothingToSend(dir, tree);
   const bytes = tree.files.reduce((sum, file) => sum + file.bytes, 0);
   return {

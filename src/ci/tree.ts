@@ -40,44 +40,84 @@ interface Rules {
 
 const ignoreFiles = [".gitignore", ".gpuignore"];
 
-/** The files of a project, as both the CI protocol's rule and its ignore files want them. */
-export function readTree(dir: string, { isIgnoring, signal }: { isIgnoring: boolean; signal?: AbortSignal }): Tree {
+/** The files of a project, as both the CI protocol's rule and its ignore files want them. Signals are heard meanwhile. */
+export async function readTree(
+  dir: string,
+  { isIgnoring, signal }: { isIgnoring: boolean; signal?: AbortSignal },
+): Promise<Tree> {
   const root = realRoot(dir);
   const files: TreeFile[] = [];
   const leftOut = { files: 0, bytes: 0 };
   const skipped: { name: string; why: string }[] = [];
+  const breath = breathing(signal);
 
-  const enter = (prefix: string, outer: readonly Rules[], isLeftOut: boolean) => {
-    signal?.throwIfAborted();
+  const enter = async (prefix: string, outer: readonly Rules[]) => {
     const folder = join(root, prefix.slice(0, -1));
     const entries = entriesOf(folder);
-    const rules = isIgnoring && !isLeftOut ? [...rulesOf(folder, prefix, entries), ...outer] : outer;
+    const rules = isIgnoring ? [...rulesOf(folder, prefix, entries), ...outer] : outer;
     for (const entry of entries) {
-      if (entry.name.startsWith(".") || entry.name === "__pycache__") continue;
+      if (isNeverSent(entry.name)) continue;
+      await breath();
       const name = prefix + entry.name;
       const isFolder = entry.isDirectory();
-      const isOut = isLeftOut || isIgnored(isFolder ? `${name}/` : name, rules);
-      if (!isOut) refuseUnreadableName(folder, entry.name);
+      if (isIgnored(isFolder ? `${name}/` : name, rules)) {
+        await count(join(folder, entry.name), leftOut, breath);
+        continue;
+      }
+      refuseUnreadableName(folder, entry.name);
       if (isFolder) {
-        enter(`${name}/`, rules, isOut);
+        await enter(`${name}/`, rules);
         continue;
       }
       const found = resolveFile(root, join(folder, entry.name), { isLink: entry.isSymbolicLink() });
       if (found === "gone") continue;
-      if (typeof found === "string") {
-        if (!isOut) skipped.push({ name, why: found });
-        continue;
-      }
-      if (isOut) {
-        leftOut.files++;
-        leftOut.bytes += found.stats.size;
-        continue;
-      }
-      files.push({ name, path: found.path, bytes: found.stats.size, mode: found.stats.mode & 0o777 });
+      if (typeof found === "string") skipped.push({ name, why: found });
+      else files.push({ name, path: found.path, bytes: found.stats.size, mode: found.stats.mode & 0o777 });
     }
   };
-  enter("", [], false);
+  await enter("", []);
   return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), leftOut, skipped };
+}
+
+function isNeverSent(name: string): boolean {
+  return name.startsWith(".") || name === "__pycache__";
+}
+
+/** How many names are looked at in one go: some milliseconds. */
+const namesAtATime = 500;
+
+/** To be awaited for each name: now and then lets everything else have its turn, and throws when the signal fired. */
+function breathing(signal: AbortSignal | undefined): () => Promise<void> | undefined {
+  let names = 0;
+  return () => {
+    if (++names % namesAtATime !== 0) return;
+    signal?.throwIfAborted();
+    return new Promise((resolve) => setImmediate(resolve));
+  };
+}
+
+/** Counts what is left out, without opening any of it: what cannot be looked at is nobody's loss. */
+async function count(
+  path: string,
+  leftOut: { files: number; bytes: number },
+  breath: () => Promise<void> | undefined,
+): Promise<void> {
+  const waiting = [path];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const pause = breath();
+    if (pause !== undefined) await pause;
+    try {
+      const stats = lstatSync(next);
+      if (stats.isDirectory()) {
+        for (const name of readdirSync(next)) if (!isNeverSent(name)) waiting.push(`${next}${sep}${name}`);
+      } else if (stats.isFile() || stats.isSymbolicLink()) {
+        leftOut.files++;
+        leftOut.bytes += stats.size;
+      }
+    } catch {
+      // It went away, or is closed to us.
+    }
+  }
 }
 
 function realRoot(dir: string): string {

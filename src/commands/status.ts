@@ -2,14 +2,17 @@ import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { instanceTable } from "../instance/table.ts";
 import { instanceParams } from "../instance/params.ts";
-import { Instance } from "../rent/instances.ts";
+import { UsedInstance } from "../instance/use.ts";
 
 export default defineCommand({
   name: "status",
   summary: "Show what is rented now",
+  description:
+    "With an instance named, or under `--watch`, its agent is asked too: how busy the GPUs are and how long it has been idle.",
   effect: "read",
   examples: [
     { command: "gpu status", says: "all instances" },
+    { command: "gpu status trainer", says: "one, with its GPU use and idle time" },
     { command: "gpu status --watch", says: "and go on showing them" },
     { command: "gpu status --json | jq '.[].id'", says: "for a program" },
   ],
@@ -17,12 +20,17 @@ export default defineCommand({
     ...instanceParams,
     watch: z.boolean().default(false).meta({ short: "w", description: "show it anew every 2 seconds until Ctrl-C" }),
   }),
-  output: z.array(Instance),
+  output: z.array(UsedInstance),
   refreshMs: 2000,
-  async run({ instance, instanceId }, context) {
+  async run({ instance, instanceId, watch }, context) {
     const { allInstances, oneInstance } = await import("../rent/fleet.ts");
     const selector = instance ?? instanceId;
-    return selector === undefined ? await allInstances(context) : [await oneInstance(context, selector)];
+    const { askUse, unasked } = await import("../instance/use.ts");
+    const instances = selector === undefined ? await allInstances(context) : [await oneInstance(context, selector)];
+    return selector === undefined && !watch ? instances.map(unasked) : await askUse(context, instances);
   },
-  view: (instances, { now }) => instanceTable(instances, now),
+  view: (instances, { now }) => [
+    instanceTable(instances, now),
+    ...instances.flatMap(({ id, warning }) => warning === null ? [] : [{ stderr: `warning: ${id}: ${warning}` }]),
+  ],
 });

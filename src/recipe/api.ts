@@ -258,6 +258,16 @@ export interface Gpu {
     init(input?: RecipeInitInput, options?: CallOptions): Promise<RecipeInitOutput>;
   };
   /**
+   * Compare the journal with the clouds and settle it.
+   *
+   * Stops what a dead run owned and what outlived its lease, and writes down what is gone. Every command that looks at
+   * instances does the same first; this one asks every provider and shows each open launch with the verdict.
+   * Machines that another computer's `gpu` launched are shown and never touched.
+   *
+   * On the command line: `gpu reconcile`.
+   */
+  reconcile(input?: ReconcileInput, options?: CallOptions): Promise<ReconcileOutput>;
+  /**
    * Run a recipe.
    *
    * A recipe is a TypeScript file that exports `recipe({ … })` and imports what it needs from "gpu". Its types are checked
@@ -303,6 +313,8 @@ export interface Gpu {
   ): Promise<Omit<StartOutput, keyof InstanceHandle> & InstanceHandle>;
   /**
    * Show what is rented now.
+   *
+   * With an instance named, or under `--watch`, its agent is asked too: how busy the GPUs are and how long it has been idle.
    *
    * On the command line: `gpu status`.
    */
@@ -1275,6 +1287,42 @@ export type RecipeInitOutput = {
   tsconfig: "written" | "kept" | "extends";
 };
 
+/** What `gpu.reconcile` takes. */
+export interface ReconcileInput {
+  /**
+   * show the verdicts and change nothing
+   *
+   * Default: `false`.
+   */
+  dryRun?: boolean;
+}
+
+/** What `gpu.reconcile` returns. */
+export type ReconcileOutput = {
+  /** the provider's id; the launch token as long as that is not known */
+  id: string;
+  /** its name */
+  name: string | null;
+  /** where it is rented */
+  provider: string;
+  /** launch token */
+  token: string | null;
+  /** run that launched it; null when another computer did */
+  run: string | null;
+  /** who keeps it; null when another computer's journal does */
+  owner: "run" | "lease" | null;
+  /** state of its launch in the journal */
+  journal: string | null;
+  /** state at the provider, or `not listed`, or `not asked` */
+  cloud: string;
+  /** what is to become of it */
+  verdict: "leave" | "stop" | "gone" | "foreign";
+  /** the reason */
+  why: string;
+  /** what was done about it */
+  done: "nothing" | "stopped" | "stopping" | "settled" | "failed";
+}[];
+
 /** What `gpu.run` takes. */
 export interface RunInput {
   /** file of the recipe */
@@ -1487,6 +1535,12 @@ export type StatusOutput = {
   run: string | null;
   /** launch token, in the machine's name at the provider */
   token: string | null;
+  /** how busy its GPUs are, in per cent; null where that is not known or not asked */
+  gpuUtilization: number | null;
+  /** minutes since it was last used; null where that is not known or not asked */
+  idleMinutes: number | null;
+  /** what its agent warns of: its lease or its idle time is nearly over */
+  warning: string | null;
 }[];
 
 /** What `gpu.stop` takes. */

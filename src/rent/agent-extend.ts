@@ -29,7 +29,7 @@ export interface Moved {
  */
 export async function moveLeaseOnInstance(context: Context, launch: Launch, until: number): Promise<Moved> {
   const before = await getAgentStatus(context, launch);
-  if (before.server === "gpu") return await moveTo(context, launch, until);
+  if (before.server === "gpu") return await moveTo(context, launch, { before, until });
   if (before.shutdownAt === undefined) {
     throw new GpuError(`the status daemon on \`${nameOf(launch)}\` does not say when it ends the instance`);
   }
@@ -37,9 +37,13 @@ export async function moveLeaseOnInstance(context: Context, launch: Launch, unti
 }
 
 /** Our agent takes the end itself, so a question whose answer was lost is simply put again. */
-async function moveTo(context: Context, launch: Launch, until: number): Promise<Moved> {
+async function moveTo(
+  context: Context,
+  launch: Launch,
+  { before: { asked: ask }, until }: Pick<Hours, "before" | "until">,
+): Promise<Moved> {
   const json = { shutdown_at: new Date(until).toISOString() };
-  const attempt = () => agentRequest(context, launch, "/extend", { json, timeoutMs: 10_000 });
+  const attempt = () => agentRequest(context, launch, "/extend", { json, ask, timeoutMs: 10_000 });
   const answer = await attempt().catch((error: unknown) => {
     if (!isLost(error) || context.signal.aborted) throw error;
     return attempt();
@@ -57,18 +61,22 @@ interface Hours {
   readonly until: number;
 }
 
-async function addHours(context: Context, launch: Launch, { from, until }: Hours): Promise<Moved> {
+async function addHours(
+  context: Context,
+  launch: Launch,
+  { before: { asked: ask }, from, until }: Hours,
+): Promise<Moved> {
   const hours = Math.ceil((until - from - toleranceMs) / hourMs);
   if (hours <= 0) return { endsAt: from, limit: undefined };
   try {
     // Only as a form: of a JSON body it would take nothing and add two hours all the same.
     const form = { hours: String(hours) };
-    const answer = await agentRequest(context, launch, "/extend", { form, timeoutMs: 10_000 });
+    const answer = await agentRequest(context, launch, "/extend", { form, ask, timeoutMs: 10_000 });
     const said = parseAnswerOf(answer, { schema: Extended, launch, asked: "for a longer lease" });
     return judge(launch, { hours, from, added: said.extended_by_hours, endsAt: Date.parse(said.new_shutdown_at) });
   } catch (error) {
     if (!isLost(error) || context.signal.aborted) throw error;
-    const { shutdownAt = from } = await getAgentStatus(context, launch);
+    const { shutdownAt = from } = await getAgentStatus(context, launch, { ask });
     if (shutdownAt - from > hourMs - toleranceMs) {
       return judge(launch, { hours, from, added: Math.round((shutdownAt - from) / hourMs), endsAt: shutdownAt });
     }

@@ -18,6 +18,8 @@ export interface AgentRequestOptions {
   /** A session that is open already. */
   readonly session?: Session;
   readonly signal?: AbortSignal;
+  /** Which of the two to ask, where an earlier answer has told. */
+  readonly ask?: AgentAnswer["asked"];
 }
 
 export interface AgentAnswer extends ExchangeAnswer {
@@ -68,8 +70,8 @@ async function ask(context: Context, launch: Launch, session: Session, asking: A
   const { path, options, signal } = asking;
   const service = `the agent on \`${nameOf(launch)}\``;
   let problem: unknown;
-  for (const open of [ourDoor, daemonDoor]) {
-    const door = await open(context, launch);
+  for (const [asked, open] of [["agent", ourDoor], ["daemon", daemonDoor]] as const) {
+    const door = asked === (options.ask ?? asked) ? await open(context, launch) : undefined;
     if (door === undefined) continue;
     try {
       const stream = await session.openStream(door.host, door.port);

@@ -23,6 +23,8 @@ const DaemonStatus = z.object({
 export interface AgentStatus {
   /** `gpu`: our agent, which takes an exact end of the lease; `daemon`: one that takes whole hours. */
   readonly server: "gpu" | "daemon";
+  /** Whose token it took. */
+  readonly asked: AgentAnswer["asked"];
   /** Per cent, the mean of all GPUs that say; a divided one does not. */
   readonly gpuUtilization: number | undefined;
   readonly idleMinutes: number | undefined;
@@ -69,6 +71,7 @@ export async function getAgentStatus(
   const mean = known.length === 0 ? first : known.reduce((sum, value) => sum + value, 0) / known.length;
   const shutdownAt = Date.parse(status.shutdown_at ?? "");
   return {
+    asked: answer.asked,
     server: status.server === "gpu" ? "gpu" : "daemon",
     gpuUtilization: mean === undefined ? undefined : Math.round(mean),
     idleMinutes: status.idle_minutes ?? undefined,

@@ -14,7 +14,7 @@ export async function fleetOf(context: Context): Promise<ListOptions> {
 }
 
 /** What can be asked. One provider that cannot be loaded, or a configuration that is broken, hides none of the others. */
-async function reachable(context: Context, onProblem: (problem: string) => void): Promise<ListOptions> {
+export async function reachable(context: Context, onProblem: (problem: string) => void): Promise<ListOptions> {
   const { world, signal } = context;
   const journal = await context.journal();
   const inForce = await context.providerNames().catch((error: unknown) => {

@@ -14,6 +14,8 @@ export interface ReconcileOptions extends Omit<Renting, "provider"> {
   isRunAlive(run: string): boolean;
   /** How long to wait for each machine to be gone; what takes longer is left to the next time. */
   readonly patienceMs?: number;
+  /** Providers to ask whether or not something of theirs seems to need it. */
+  readonly askAlso?: readonly string[];
 }
 
 /** What was found and done, as launch tokens. */
@@ -23,7 +25,8 @@ export interface ReconcileReport {
   readonly stopping: string[];
   /** Had ended without us. */
   readonly gone: string[];
-  readonly problems: { readonly provider: string; readonly error: unknown }[];
+  /** With the token where it was about one launch. */
+  readonly problems: { readonly provider: string; readonly error: unknown; readonly token?: string }[];
 }
 
 /** How long the machine of a launch that seemed to have made none is still looked for. */
@@ -34,7 +37,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   const { journal } = options;
   const report: ReconcileReport = { stopped: [], stopping: [], gone: [], problems: [] };
   // Only which providers to ask is taken from this first look: where all is well no cloud is asked anything.
-  const names = new Set(launchesToSettle(options).map((launch) => launch.provider));
+  const names = new Set([...launchesToSettle(options).map(({ provider }) => provider), ...options.askAlso ?? []]);
   await Promise.all([...names].map(async (name) => {
     try {
       await reconcileProvider(options, await options.provider(name), report);
@@ -95,7 +98,7 @@ async function reconcileProvider(
       }
     } catch (error) {
       signal?.throwIfAborted();
-      report.problems.push({ provider: provider.name, error });
+      report.problems.push({ provider: provider.name, error, token: launch.token });
       if (verdict === "stop") recordFailure(journal, { token: launch.token, failure: messageOf(error), now });
     }
   }));

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Duplex, PassThrough } from "node:stream";
+import { Duplex } from "node:stream";
 import { tellSessions } from "../../src/agent/sessions.ts";
 import { HttpError } from "../../src/http/errors.ts";
 import { exchange, type ExchangeRequest, parseAnswer } from "../../src/http/exchange.ts";
@@ -23,14 +23,14 @@ describe("one HTTP exchange over a stream", () => {
   /** A server that hears the request and answers with these pieces. */
   function talk(pieces: readonly string[], { stays = false, request = { path: "/" } as ExchangeRequest } = {}) {
     const heard: string[] = [];
-    const down = new PassThrough();
-    const stream = Duplex.from({
-      readable: down,
-      writable: new PassThrough().on("data", (chunk) => {
+    const stream = new Duplex({
+      read() {},
+      write(chunk, _encoding, done) {
         heard.push(String(chunk));
-        for (const piece of pieces) down.write(piece);
-        if (!stays) down.end();
-      }),
+        for (const piece of pieces) stream.push(piece);
+        if (!stays) stream.push(null);
+        done();
+      },
     });
     const clock = new FakeClock({ mode: stays ? "auto" : "manual" });
     const answer = exchange(stream, request, { world: { clock }, service: "the agent", timeoutMs: 5000 });

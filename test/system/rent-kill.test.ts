@@ -4,7 +4,7 @@ import { reconcile } from "../../src/rent/reconcile.ts";
 import type { Owner } from "../../src/rent/rows.ts";
 import { stopInstance } from "../../src/rent/stop.ts";
 import type { FakeOptions, LaunchTrouble } from "../fake/provider.ts";
-import { type Computer, launch, rentingComputer, waitFor } from "./rent-fixture.ts";
+import { type Computer, launch, rentingComputer, waitFor } from "../unit/rent-fixture.ts";
 
 // Thousands of commits: a busy disk needs its time.
 setDefaultTimeout(60_000);

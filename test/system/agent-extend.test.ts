@@ -17,62 +17,32 @@ import { writeSecret } from "../../src/secrets.ts";
 import { type SshServer, startSshServer } from "../../src/ssh/server.ts";
 import type { Provider } from "../../src/provider/provider.ts";
 import { ciWorld, realClock } from "../fake/ci-world.ts";
+import { FakeStatusDaemon } from "../fake/status-daemon.ts";
 import { FakeProvider } from "../fake/provider.ts";
 
 const hourMs = 3_600_000;
 
-/** A status daemon as it is found on instances, with all that is odd about it. */
-function quirkyDaemon({ token, maxHours = 8 }: { token: string; maxHours?: number }) {
-  const bootMs = Date.now() - 60_000;
-  const state = {
-    shutdownAt: bootMs + 4 * hourMs,
-    asked: [] as string[],
-    /** What happens to the next answer to /extend, after the lease was moved or before. */
-    trouble: undefined as "lost-after" | "lost-before" | "html" | undefined,
-    statusDelayMs: 0,
-  };
+/** What lies between us and a daemon, where answers get lost. */
+function relayTo(daemon: FakeStatusDaemon) {
+  const state = { asked: 0, extend: "through" as "through" | "lost after it worked" | "lost before" | "fails" };
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
+    idleTimeout: 0,
     async fetch(request) {
       const { pathname } = new URL(request.url);
-      const isIn = request.headers.get("authorization") === `Bearer ${token}`;
-      state.asked.push(`${request.method} ${pathname}`);
-      if (pathname === "/status" && request.method === "GET") {
-        if (!isIn) return Response.json({ error: "unauthorized" }, { status: 401 });
-        await Bun.sleep(state.statusDelayMs);
-        return Response.json({
-          instance_id: "unknown",
-          status: "healthy",
-          uptime_minutes: 1,
-          idle_minutes: 3,
-          shutdown_at: new Date(state.shutdownAt).toISOString(),
-          shutdown_in_minutes: 1,
-          model_loaded: "not-loaded",
-          gpu_utilization: -1,
-          boot_time: new Date(bootMs).toISOString(),
-        });
-      }
-      if (pathname !== "/extend") return new Response("<!doctype html><title>404</title>", { status: 404 });
-      const isForm = request.headers.get("content-type")?.startsWith("application/x-www-form-urlencoded") ?? false;
-      const form = new URLSearchParams(isForm ? await request.text() : "");
-      if (!isIn && form.get("token") !== token) return Response.json({ error: "unauthorized" }, { status: 401 });
-      if (state.trouble === "html" || !/^-?\d+$/.test(form.get("hours") ?? "2")) {
-        return new Response("<!doctype html><title>500</title>", {
-          status: 500,
-          headers: { "content-type": "text/html" },
-        });
-      }
-      if (state.trouble === "lost-before") return await cut();
-      // A body that is no form counts as empty, and an empty one means two hours.
-      const added = Math.min(Number(form.get("hours") ?? 2), Math.trunc(maxHours - (Date.now() - bootMs) / hourMs));
-      if (added > 0) state.shutdownAt += added * hourMs;
-      if (state.trouble === "lost-after") return await cut();
-      return Response.json({ extended_by_hours: added, new_shutdown_at: new Date(state.shutdownAt).toISOString() });
+      const silence = new Promise<Response>(() => {});
+      const trouble = pathname === "/extend" ? state.extend : "through";
+      if (pathname === "/extend") state.asked += 1;
+      if (trouble === "lost before") return await silence;
+      const { method, headers } = request;
+      const body = method === "POST" ? await request.text() : undefined;
+      // What it cannot read it answers with a web page.
+      const sent = trouble === "fails" ? body?.replace(/\d+/, "1.5") : body;
+      const answer = await fetch(`${daemon.url}${pathname}`, { method, headers, body: sent });
+      return trouble === "lost after it worked" ? await silence : answer;
     },
   });
-  /** The answer never comes. */
-  const cut = () => new Promise<Response>((resolve) => setTimeout(() => resolve(new Response("")), 10_000).unref());
   return { state, port: server.port ?? 0, stop: () => server.stop(true) };
 }
 
@@ -85,7 +55,8 @@ let agentPort: number;
 let provider: Provider;
 let context: Context;
 let notes: string[];
-let daemon: ReturnType<typeof quirkyDaemon>;
+let daemon: FakeStatusDaemon;
+let relay: ReturnType<typeof relayTo>;
 let settings: unknown;
 let isHurried: boolean;
 
@@ -95,8 +66,9 @@ beforeEach(async () => {
   notes = [];
   settings = {};
   isHurried = false;
-  daemon = quirkyDaemon({ token: "daemon-token" });
-  agentPort = daemon.port;
+  daemon = new FakeStatusDaemon({ clock: realClock, token: "daemon-token", gpuUtilization: -1 });
+  relay = relayTo(daemon);
+  agentPort = relay.port;
   // A time-out of many seconds is over at once where a test asks for it; everything else takes its time.
   const clock = {
     ...realClock,
@@ -159,7 +131,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await ssh[Symbol.asyncDispose]();
-  await daemon.stop();
+  await relay.stop();
+  await daemon[Symbol.asyncDispose]();
   journal[Symbol.dispose]();
   rmSync(root, { recursive: true, force: true });
 });
@@ -169,63 +142,58 @@ const hoursOf = (from: number, to: number) => Math.round((to - from) / hourMs * 
 
 describe("a status daemon that was there before", () => {
   test("is asked with its own token, in whole hours and as a form, and the journal keeps the exact end", async () => {
-    const before = daemon.state.shutdownAt;
+    const before = daemon.shutdownMs;
     const extended = await extendLease(context, launch, 1.5);
     expect(extended).toMatchObject({ extendedByHours: 1.5, limit: null, costDollars: 1.125 });
     expect(leaseEnd()).toBe(launch.leaseEndsAt + 1.5 * hourMs);
-    expect(hoursOf(before, daemon.state.shutdownAt)).toBe(2);
+    expect(hoursOf(before, daemon.shutdownMs)).toBe(2);
     expect(notes).toEqual([]);
     // The first question came with the token of our own agent, and was let in nowhere.
-    expect(daemon.state.asked).toEqual([
-      "GET /status",
-      "GET /status",
-      "POST /extend",
-      "POST /extend",
-    ]);
+    const form = "application/x-www-form-urlencoded";
+    expect(daemon.requests).toEqual(["GET /status", "GET /status", `POST /extend ${form}`, `POST /extend ${form}`]);
   });
 
   test("is not asked for hours that it gives already", async () => {
-    daemon.state.shutdownAt = launch.leaseEndsAt + 10 * hourMs;
+    daemon.shutdownMs = launch.leaseEndsAt + 10 * hourMs;
     await extendLease(context, launch, 3);
-    expect(daemon.state.asked).not.toContain("POST /extend");
+    expect(daemon.requests.filter((request) => request.startsWith("POST"))).toEqual([]);
     expect(leaseEnd()).toBe(launch.leaseEndsAt + 3 * hourMs);
   });
 
   test("that gives less is believed: the lease is no longer than what it gave, and that is said", async () => {
     const extended = await extendLease(context, launch, 20);
     expect(extended.limit).toMatch(/gave 7 of 2[01] h: its limit is reached/);
-    expect(leaseEnd()).toBe(daemon.state.shutdownAt);
+    expect(leaseEnd()).toBe(daemon.shutdownMs);
     expect(extended.extendedByHours).toBeCloseTo(7, 1);
   });
 
   test("at its limit answers 200 with nothing, and nothing is longer", async () => {
-    await daemon.stop();
-    daemon = quirkyDaemon({ token: "daemon-token", maxHours: 0 });
-    agentPort = daemon.port;
+    await using spent = new FakeStatusDaemon({ clock: realClock, token: "daemon-token", maxLeaseHours: 0 });
+    agentPort = spent.port;
     await expect(extendLease(context, launch, 2)).rejects.toThrow("refuses a longer lease: its limit is reached");
     expect(leaseEnd()).toBe(launch.leaseEndsAt);
   });
 
   test("whose answer is lost is asked what became of it, never for the hours again", async () => {
     isHurried = true;
-    daemon.state.trouble = "lost-after";
-    const before = daemon.state.shutdownAt;
+    relay.state.extend = "lost after it worked";
+    const before = daemon.shutdownMs;
     await extendLease(context, launch, 2);
-    expect(hoursOf(before, daemon.state.shutdownAt)).toBe(2);
+    expect(hoursOf(before, daemon.shutdownMs)).toBe(2);
     expect(leaseEnd()).toBe(launch.leaseEndsAt + 2 * hourMs);
     expect(hoursAsked()).toBe(1);
   });
 
   test("that did nothing and said nothing leaves the lease as it is", async () => {
     isHurried = true;
-    daemon.state.trouble = "lost-before";
+    relay.state.extend = "lost before";
     await expect(extendLease(context, launch, 2)).rejects.toThrow("did not answer, and its end has not moved");
     expect(leaseEnd()).toBe(launch.leaseEndsAt);
     expect(hoursAsked()).toBe(1);
   });
 
   test("that fails with a web page is no reason to believe anything", async () => {
-    daemon.state.trouble = "html";
+    relay.state.extend = "fails";
     settings = { lease: { enforce: "agent" } };
     await expect(extendLease(context, launch, 2)).rejects.toThrow("answered 500 when asked for a longer lease");
     expect(leaseEnd()).toBe(launch.leaseEndsAt);
@@ -243,19 +211,19 @@ describe("a status daemon that was there before", () => {
       server: "daemon",
       gpuUtilization: undefined,
       idleMinutes: 3,
-      shutdownAt: daemon.state.shutdownAt,
+      shutdownAt: daemon.shutdownMs,
     });
   });
 
   test("that looks itself up for half a minute keeps no listing waiting", async () => {
     isHurried = true;
-    daemon.state.statusDelayMs = 20_000;
+    daemon.isLost = true;
     expect(await readAgentStatus(context, launch)).toBeUndefined();
   });
 
   /** With the daemon's own token: the one before it was not let in. */
   function hoursAsked(): number {
-    return daemon.state.asked.filter((asked) => asked === "POST /extend").length - 1;
+    return relay.state.asked - 1;
   }
 });
 
@@ -304,14 +272,14 @@ describe("our own agent", () => {
 });
 
 test("where nobody listens on the instance, the lease is held here and nothing is said", async () => {
-  await daemon.stop();
+  await relay.stop();
   await extendLease(context, launch, 1);
   expect({ notes, end: leaseEnd() }).toEqual({ notes: [], end: launch.leaseEndsAt + hourMs });
   expect(await readAgentStatus(context, launch)).toBeUndefined();
 });
 
 test("where the agent itself ends the instance, it must hear of a longer lease", async () => {
-  await daemon.stop();
+  await relay.stop();
   settings = { lease: { enforce: "agent" } };
   await expect(extendLease(context, launch, 1)).rejects.toThrow("the lease is not longer");
   expect(leaseEnd()).toBe(launch.leaseEndsAt);

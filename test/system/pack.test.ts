@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { unzipSync } from "fflate";
+import { writeFileSync } from "node:fs";
 import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -161,6 +162,21 @@ describe("what is refused", () => {
     await chmod(join(dir, "a.txt"), 0o644);
     await chmod(join(dir, "locked"), 0o000);
     expect(await tryAsNobody()).toBe(`cannot read the folder \`${join(dir, "locked")}\`: permission denied`);
+    await chmod(join(dir, "a.txt"), 0o000);
+    await write(".gpuignore", "locked/\na.txt\n");
+    await write("sent.txt");
+    expect(await tryAsNobody()).toBe("packed");
+  });
+
+  test("in a large project, signals are heard meanwhile", async () => {
+    await write(".gitignore", "built/\n");
+    await mkdir(join(dir, "built"));
+    for (let i = 0; i < 2000; i++) writeFileSync(join(dir, "built", String(i)), "x");
+    await write("a.txt");
+    const stop = new AbortController();
+    setImmediate(() => stop.abort(new Error("Ctrl-C")));
+    await expect(packProject(dir, { ignore: true, signal: stop.signal })).rejects.toThrow("Ctrl-C");
+    expect((await packProject(dir, { ignore: true })).plan.leftOut).toEqual({ files: 2000, bytes: 2000 });
   });
 });
 

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import ts from "typescript";
 import { buildTypes } from "../../scripts/types.ts";
-import { type Bench, openBench, removeTestCache } from "./recipe-fixture.ts";
+import { type Bench, openBench, removeTestCache } from "../unit/recipe-fixture.ts";
 
 let bench: Bench;
 beforeAll(async () => void await buildTypes(), 60_000);

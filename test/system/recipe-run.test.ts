@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Bench, openBench } from "./recipe-fixture.ts";
+import { type Bench, openBench } from "../unit/recipe-fixture.ts";
 
 let bench: Bench;
 beforeEach(() => {
@@ -16,7 +16,7 @@ async function run(text: string, args: readonly string[] = [], options?: { signa
 /** For what `bun test` would take for a failure of its own: errors that nobody catches. */
 async function runInProcess(text: string) {
   bench.write({ "r.ts": text });
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "recipe-main.ts"), bench.folder], {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "../unit/recipe-main.ts"), bench.folder], {
     stdout: "pipe",
     stderr: "pipe",
   });
