@@ -1,10 +1,21 @@
 // Checks everything, section by section, and goes on after one that fails. Arguments name the sections to run.
 import { spawn } from "node:child_process";
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { denoPath, root } from "./toolchain.ts";
+import { processesOf } from "./traces.ts";
 
 interface Counts {
   readonly passed: number;
@@ -27,10 +38,10 @@ const inCi = process.env.CI === "true";
 const staticChecks: Section[] = [
   { name: "format", run: () => check([denoPath(), "fmt", "--check"], `to mend it: ${denoPath()} fmt`) },
   { name: "lint", run: () => check([denoPath(), "lint"]) },
-  { name: "types", run: () => check([denoPath(), "check", "src", "scripts", "test", "recipes"]) },
+  { name: "types", run: () => check([denoPath(), "check", "--quiet", "src", "scripts", "test", "recipes"]) },
   { name: "generated", run: () => check([process.execPath, "scripts/docs.ts", "--check"]) },
 ];
-const testFolders: Section[] = ["unit", "transcripts", "interop", "binary"].map((name) => ({
+const testFolders: Section[] = ["unit", "transcripts", "system", "interop", "binary"].map((name) => ({
   name,
   run: () => testFolder(name),
 }));
@@ -46,16 +57,24 @@ if (unknown.length > 0) {
 }
 
 const scratch = mkdtempSync(join(tmpdir(), "gpu-test-"));
+// Everything that a test makes for a while is in here. The name is short: a socket's path may have 104 bytes.
+const temporary = join(scratch, "t");
+mkdirSync(temporary);
+// Some tests have another user look at what they made.
+for (const folder of [scratch, temporary]) chmodSync(folder, 0o711);
 const environment = testEnvironment();
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 
 // The static checks share the processors; tests that start processes and watch the clock have them for themselves.
 const isWanted = ({ name }: Section) => wanted.length === 0 || wanted.includes(name);
+printRow("section", "passed", "failed", "skipped", "seconds");
+const startedAt = performance.now();
 const counts = await Promise.all(staticChecks.filter(isWanted).map(report));
 for (const section of testFolders.filter(isWanted)) counts.push(await report(section));
 
 const total = counts.reduce(add);
+printCounts("all", total, startedAt);
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
 console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
 process.exit(total.failed > 0 ? 1 : 0);
@@ -63,11 +82,17 @@ process.exit(total.failed > 0 ? 1 : 0);
 async function report({ name, run }: Section): Promise<Counts> {
   const startedAt = performance.now();
   const outcome = await run();
-  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  if (outcome.failed > 0) console.log(outcome.output.trimEnd());
-  const details = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : "";
-  console.log(`${name.padEnd(12)} ${outcome.passed} passed, ${outcome.failed} failed${details}  ${seconds} s`);
+  if (outcome.failed > 0 || outcome.skipped > 0) console.log(outcome.output.trimEnd());
+  printCounts(name, outcome, startedAt);
   return outcome;
+}
+
+function printCounts(name: string, { passed, failed, skipped }: Counts, startedAt: number): void {
+  printRow(name, passed, failed, skipped, ((performance.now() - startedAt) / 1000).toFixed(1));
+}
+
+function printRow(name: string, ...numbers: readonly (string | number)[]): void {
+  console.log(name.padEnd(12) + numbers.map((number) => String(number).padStart(9)).join(""));
 }
 
 /** A command that is one check: passed when it exits with 0. */
@@ -81,6 +106,13 @@ async function testFolder(name: string): Promise<Outcome> {
   if (globSync(`${folder}/**/*.test.ts`, { cwd: root }).length === 0) {
     return { passed: 0, failed: 1, skipped: 0, output: `there is no test in ${folder}` };
   }
+  const missing = name === "interop" ? missingPrograms() : [];
+  if (missing.length > 0) {
+    const output = `skipped: there is no ${
+      missing.join(", no ")
+    }: \`apt-get install openssh-server openssh-client make\``;
+    return refuseSkipped({ passed: 0, failed: 0, skipped: 1, output });
+  }
   const junitPath = join(scratch, `${name}.xml`);
   const isolation = [`--config=${emptyBunfig()}`, "--no-env-file", "--no-orphans"];
   const reporter = ["--reporter=junit", `--reporter-outfile=${junitPath}`];
@@ -93,23 +125,46 @@ async function testFolder(name: string): Promise<Outcome> {
     ...reporter,
     `./${folder}`,
   ]);
-  const counted = existsSync(junitPath) ? countJunit(readFileSync(junitPath, "utf8")) : noCounts;
+  const xml = existsSync(junitPath) ? readFileSync(junitPath, "utf8") : "";
+  const counted = countJunit(xml);
   // A file that does not load, or a crash, fails without a failed test case.
   const unseen = code !== 0 && counted.failed === 0 ? 1 : 0;
-  const missing = name === "interop" ? missingSshServer() : [];
-  return {
+  const left = await whatIsLeft();
+  return refuseSkipped({
     ...counted,
-    failed: counted.failed + unseen + missing.length,
-    output: [output, ...missing].join("\n"),
-  };
+    failed: counted.failed + unseen + left.length,
+    output: [code === 0 ? "" : withoutPassed(output), ...skippedTests(xml), ...left].filter((text) => text !== "").join(
+      "\n",
+    ),
+  });
 }
 
-/** Interop tests skip themselves where there is no SSH server; in CI that must not go unnoticed. */
-function missingSshServer(): string[] {
-  const isThere = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/opt/homebrew/sbin/sshd"].some((path) =>
-    existsSync(path)
+/** What is skipped on somebody's computer must run in CI, or nobody would notice that it never does. */
+function refuseSkipped({ skipped, failed, ...outcome }: Outcome): Outcome {
+  return inCi ? { ...outcome, skipped: 0, failed: failed + skipped } : { ...outcome, skipped, failed };
+}
+
+/** Programs of OpenSSH and others that the interop tests talk to. */
+function missingPrograms(): string[] {
+  const folders = `${process.env.PATH}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin`;
+  return ["sshd", "ssh", "ssh-keygen", "scp", "sftp", "make"].filter((name) =>
+    Bun.which(name, { PATH: folders }) === null
   );
-  return inCi && !isThere ? ["there is no sshd: `apt-get install openssh-server`"] : [];
+}
+
+/** Processes and folders that the tests of a section left behind, each a failure. They are removed. */
+async function whatIsLeft(): Promise<string[]> {
+  const ownPath = (path: string) => join(temporary, path);
+  // What was told to end may need a moment.
+  for (let round = 0; round < 100 && processesOf(temporary).length > 0; round++) await Bun.sleep(20);
+  const processes = processesOf(temporary);
+  for (const { pid } of processes) process.kill(pid, "SIGKILL");
+  const folders = readdirSync(temporary);
+  for (const name of folders) rmSync(ownPath(name), { recursive: true, force: true });
+  return [
+    ...processes.map(({ pid, command }) => `left behind: process ${pid}, \`${command}\``),
+    ...folders.map((name) => `left behind: ${ownPath(name)}`),
+  ];
 }
 
 function countJunit(xml: string): Counts {
@@ -119,7 +174,15 @@ function countJunit(xml: string): Counts {
   return { passed: number("tests") - failed - number("skipped"), failed, skipped: number("skipped") };
 }
 
-const noCounts: Counts = { passed: 0, failed: 0, skipped: 0 };
+/** Bun's output with what is worth reading. */
+function withoutPassed(output: string): string {
+  return output.split("\n").filter((line) => !line.startsWith("(pass)")).join("\n").replaceAll(/\n{3,}/g, "\n\n");
+}
+
+function skippedTests(xml: string): string[] {
+  const found = xml.matchAll(/<testcase name="([^"]*)"[^>]*>\s*<skipped/g);
+  return [...found].map(([, name]) => `skipped: ${name}`);
+}
 
 function add(left: Counts, right: Counts): Counts {
   return {
@@ -157,6 +220,7 @@ function testEnvironment(): Record<string, string | undefined> {
   return {
     ...Object.fromEntries(kept),
     HOME: mkdtempSync(join(scratch, "home-")),
+    TMPDIR: temporary,
     NO_COLOR: "1",
     DENO_DIR: join(root, ".toolchain/deno"),
     DENO_NO_UPDATE_CHECK: "1",

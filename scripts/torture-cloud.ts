@@ -27,7 +27,7 @@ export async function openEmulator({ folder, seed }: { folder: string; seed: num
   const child = spawn(executable, [...argv, "--data", join(folder, "data")], {
     cwd: home,
     env: { HOME: home, PATH: "/usr/bin:/bin" },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "ignore"],
   });
   const lines = createInterface({ input: child.stdout });
   const { url, key } = await new Promise<{ url: string; key: string }>((resolve, reject) => {

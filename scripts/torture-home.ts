@@ -43,10 +43,10 @@ const jobs: Readonly<Record<Plan, readonly Job[]>> = {
   local: [
     {
       argv: ["run", join(root, "recipes/test-on-gpu.ts"), "--dir", "project", "--hours", "0.2"],
-      spanMs: 1800,
+      spanMs: 1000,
       isRecipe: true,
     },
-    { argv: ["start", "--hours", "0.2"], spanMs: 700, isRecipe: false },
+    { argv: ["start", "--hours", "0.2"], spanMs: 450, isRecipe: false },
   ],
   lambda: [
     { argv: ["run", "--budget", "5", "short.ts"], spanMs: 6000, isRecipe: true },
@@ -88,7 +88,7 @@ export class TortureHome implements AsyncDisposable {
     this.#random = random;
     mkdirSync(join(this.#home, "project"), { recursive: true });
     writeFileSync(join(this.#home, "project/sum.test.ts"), projectTest);
-    writeFileSync(join(this.#home, "project/package.json"), `{ "name": "project" }\n`);
+    writeFileSync(join(this.#home, "project/package.json"), `{ "scripts": { "test": "bun test" } }\n`);
     writeFileSync(join(this.#home, "short.ts"), shortRecipe);
   }
 

@@ -8,7 +8,7 @@ import { findCommand, type Found } from "./surface/find.ts";
 import { defaultGlobals, globalParams } from "./surface/globals.ts";
 import { didYouMean } from "./surface/suggest.ts";
 import { render } from "./terminal/render.ts";
-import { safeText } from "./terminal/safe.ts";
+import { safeText } from "./safe-text.ts";
 import type { World } from "./world.ts";
 
 export interface AppOptions {

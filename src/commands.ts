@@ -196,6 +196,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/run.ts").then((module) => module.default),
   },
   {
+    name: "ssh",
+    summary: "Open a shell on an instance",
+    effect: "write",
+    load: () => import("./commands/ssh.ts").then((module) => module.default),
+  },
+  {
     name: "ssh-key add",
     summary: "Give a provider a public SSH key",
     effect: "write",

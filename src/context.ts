@@ -4,7 +4,7 @@ import { messageOf } from "./errors.ts";
 import { loadProvider, type ProviderRegistry } from "./provider/registry.ts";
 import type { Journal } from "./rent/journal.ts";
 import type { OpenRun } from "./rent/run.ts";
-import { safeText } from "./terminal/safe.ts";
+import { safeText } from "./safe-text.ts";
 import { openProgress } from "./terminal/progress.ts";
 import type { World } from "./world.ts";
 

@@ -18,6 +18,8 @@ export interface GpuErrorOptions {
   hint?: string;
   kind?: ErrorKind;
   exitCode?: number;
+  /** It is certain that nothing was rented. */
+  rentedNothing?: boolean;
   cause?: unknown;
 }
 
@@ -27,9 +29,15 @@ export class GpuError extends Error {
   readonly hint: string | undefined;
   readonly kind: ErrorKind;
   readonly exitCode: number;
+  /** Of a launch: it is certain that nothing was rented, so what it would have cost is still there to spend. */
+  readonly rentedNothing: boolean;
 
-  constructor(message: string, { hint, kind = "failed", exitCode = exitCodes.failed, cause }: GpuErrorOptions = {}) {
+  constructor(
+    message: string,
+    { hint, kind = "failed", exitCode = exitCodes.failed, rentedNothing = false, cause }: GpuErrorOptions = {},
+  ) {
     super(message, cause === undefined ? undefined : { cause });
+    this.rentedNothing = rentedNothing;
     this.hint = hint;
     this.kind = kind;
     this.exitCode = exitCode;

@@ -3,6 +3,7 @@ import net, { type Socket } from "node:net";
 import packageJson from "../../package.json" with { type: "json" };
 import { GpuError, messageOf } from "../errors.ts";
 import { tryLock } from "../lock.ts";
+import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
 import { readJsonLines, writeJsonLine } from "./lines.ts";
 import { shrink } from "./lean.ts";
@@ -42,7 +43,7 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   if (!lock) return 0;
   startLogAnew(place.log);
   const log = (text: string) =>
-    appendFileSync(place.log, `${new Date(world.clock.now()).toISOString()} ${clean(text)}\n`, { mode: 0o600 });
+    appendFileSync(place.log, `${new Date(world.clock.now()).toISOString()} ${oneLine(text)}\n`, { mode: 0o600 });
 
   const quit = Promise.withResolvers<string>();
   const sockets = new Set<Socket>();
@@ -177,9 +178,4 @@ async function answer(request: Request, { tunnels, reaping, gone, ping, quit }: 
     case "tunnel.stop":
       return await tunnels.stop(request.parameters);
   }
-}
-
-/** One line of a log stays one line. */
-function clean(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
 }

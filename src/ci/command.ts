@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Context, View } from "../command.ts";
 import { exitCodes, InterruptedError } from "../errors.ts";
-import { safeText } from "../terminal/safe.ts";
+import { safeText } from "../safe-text.ts";
 import type { CiClient } from "./client.ts";
 import type { CiEvent } from "./job.ts";
 

@@ -4,7 +4,7 @@ import { LoginError, messageOf } from "../errors.ts";
 import { allModels, type Model, modelFits } from "../models/models.ts";
 import type { Offer } from "../provider/provider.ts";
 import { askChoice, askSecret, askText, askYesNo } from "../terminal/ask.ts";
-import { safeText } from "../terminal/safe.ts";
+import { safeText } from "../safe-text.ts";
 import { keyPage, keyVariable, needsKey } from "./access.ts";
 import type { Answers } from "./plan.ts";
 import { providerWith, tryKey } from "./try-key.ts";

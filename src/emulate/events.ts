@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { View } from "../command.ts";
-import { safeText } from "../terminal/safe.ts";
+import { safeText } from "../safe-text.ts";
 
 /** What an emulator says, one object each. */
 export const EmulatorEvent = z.discriminatedUnion("type", [

@@ -276,6 +276,14 @@ export interface Gpu {
    * On the command line: `gpu run`.
    */
   run(input: RunInput, options?: CallOptions): Promise<RunOutput>;
+  /**
+   * Open a shell on an instance.
+   *
+   * Its host key is the one that it was launched with. With a command behind the dashes it is `gpu exec`.
+   *
+   * On the command line: `gpu ssh`.
+   */
+  ssh(input?: SshInput, options?: CallOptions): Promise<SshOutput>;
   readonly sshKey: {
     /**
      * Give a provider a public SSH key.
@@ -1347,6 +1355,32 @@ export interface RunInput {
 export type RunOutput = {
   /** exit code of the recipe */
   exitCode: number;
+};
+
+/** What `gpu.ssh` takes. */
+export interface SshInput {
+  /** id, unique beginning of an id, or name; may be left out where there is one */
+  instance?: string;
+  /** command to run instead of a shell */
+  command?: string[];
+}
+
+/** What `gpu.ssh` returns. */
+export type SshOutput = {
+  /** instance it ran on */
+  id: string;
+  /** its exit code; 128 and the signal's number where a signal ended it */
+  exitCode: number;
+  /** signal that ended it */
+  signal: string | null;
+  /** what it printed; empty where that went to the terminal */
+  stdout: string;
+  /** its errors; empty where they went to the terminal */
+  stderr: string;
+  /** of stdout and stderr: base64 where they are not UTF-8 */
+  encoding: "utf8" | "base64";
+  /** from its start to its end, in milliseconds */
+  durationMs: number;
 };
 
 /** What `gpu.sshKey.add` takes. */

@@ -14,10 +14,10 @@ export class RunBudget {
 
   readonly isSet: boolean;
 
-  /** Counts what a plan costs, or refuses it. What costs nothing is always allowed. */
-  allow({ name, plan }: { name: string; plan: Plan }): void {
+  /** Counts what a plan costs, or refuses it; what is returned takes that back, once. What costs nothing is allowed. */
+  allow({ name, plan }: { name: string; plan: Plan }): () => void {
     const costDollars = plan.costDollars ?? 0;
-    if (costDollars === 0) return;
+    if (costDollars === 0) return () => {};
     if (!this.isSet) {
       throw new UsageError(
         `\`${name}\` would spend up to ${dollars(costDollars)} (${plan.action}), and the run has no budget`,
@@ -39,6 +39,11 @@ export class RunBudget {
       );
     }
     this.#plannedDollars = totalDollars;
+    let isCounted = true;
+    return () => {
+      if (isCounted) this.#plannedDollars -= costDollars;
+      isCounted = false;
+    };
   }
 }
 

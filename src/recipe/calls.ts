@@ -2,13 +2,16 @@ import { GpuError } from "../errors.ts";
 import { Call, type CallRecord, stackHere } from "../surface/call.ts";
 import { findRun } from "./current.ts";
 
-/** Every call that a run made. */
+/** The calls of a run, as long as there is something to say of them. */
 export class CallLog {
-  readonly #records: CallRecord[] = [];
+  #records: CallRecord[] = [];
   readonly #open = new Set<Promise<unknown>>();
+  /** Of the calls that are not kept, for as long as somebody has their error. */
+  readonly #failed = new WeakMap<object, CallRecord>();
+  #sweepAt = sweepFrom;
 
   track<T>(record: CallRecord, start: () => Promise<T>): Promise<T> {
-    this.#records.push(record);
+    this.add(record);
     const outcome = start();
     const over = outcome.then(() => {}, () => {}).finally(() => this.#open.delete(over));
     this.#open.add(over);
@@ -17,6 +20,12 @@ export class CallLog {
 
   add(record: CallRecord): void {
     this.#records.push(record);
+    if (this.#records.length >= this.#sweepAt) this.#sweep();
+  }
+
+  /** How many are kept. */
+  get size(): number {
+    return this.#records.length;
   }
 
   /** Resolves when no call is going on any more. */
@@ -26,13 +35,33 @@ export class CallLog {
 
   /** The call that failed with `error`. */
   findByError(error: unknown): CallRecord | undefined {
-    return this.#records.find((record) => "error" in record && record.error === error);
+    const kept = this.#records.find((record) => "error" in record && record.error === error);
+    return kept ?? (typeof error === "object" && error !== null ? this.#failed.get(error) : undefined);
   }
 
   /** The first call that nobody waited for, or that is not over although the recipe is. */
   findLeftOpen(): CallRecord | undefined {
     return this.#records.find(({ isObserved }) => !isObserved) ?? this.#records.find(({ isSettled }) => !isSettled);
   }
+
+  /** Drops the calls that somebody waited for and that are over: a recipe may run for days. */
+  #sweep(): void {
+    const [over, open] = [this.#records.filter(isOver), this.#records.filter((record) => !isOver(record))];
+    for (const record of over) {
+      const { error } = record;
+      // The first that failed with it, as among those that are kept.
+      if (typeof error === "object" && error !== null && !this.#failed.has(error)) this.#failed.set(error, record);
+    }
+    this.#records = open;
+    this.#sweepAt = Math.max(sweepFrom, open.length * 2);
+  }
+}
+
+/** So many records are kept before the first look at which are needed. */
+const sweepFrom = 256;
+
+function isOver({ isObserved, isSettled }: CallRecord): boolean {
+  return isObserved && isSettled;
 }
 
 /** What is wrong with a call that was left open, in words. */

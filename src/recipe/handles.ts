@@ -122,7 +122,7 @@ export function tunnelHandle({ forwards, agentToken, close }: TunnelParts): Tunn
   }
   let closing: Promise<void> | undefined;
   const closeOnce = () => closing ??= close();
-  return {
+  const handle: TunnelHandle = {
     forwards: open,
     url: first.url,
     ci() {
@@ -133,7 +133,9 @@ export function tunnelHandle({ forwards, agentToken, close }: TunnelParts): Tunn
         hint: '`box.tunnel({ forward: ["0:ci"] })` opens one that does',
       });
     },
-    close: closeOnce,
+    // As its scope does it, so that the run knows that it is closed.
+    close: async () => await handle[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: closeOnce,
   };
+  return handle;
 }

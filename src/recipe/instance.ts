@@ -31,7 +31,9 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
     async keep({ hours, why }) {
       const { keepInstance } = await import("../rent/keep.ts");
       const provider = await context.provider(launch.provider);
-      await keepInstance({ world: context.world, journal, provider, token: launch.token, hours, why });
+      const { tellMachine } = await import("../rent/extend.ts");
+      const tell = (leaseEndsAt: number) => tellMachine(context, launch, leaseEndsAt);
+      await keepInstance({ world: context.world, journal, provider, token: launch.token, hours, why, tell });
       context.note(
         `kept ${instance.id} for ${
           minutesText(hours * 60)

@@ -3,7 +3,7 @@ import { type Duration, durationMs } from "../duration.ts";
 import type { CallRecord } from "../surface/call.ts";
 import { newRecord } from "./calls.ts";
 import { currentRun, findRun, inRun } from "./current.ts";
-import { firstLine, ShellError, type ShellExit, type ShellOutput, TextCollector } from "./shell-output.ts";
+import { firstLine, outputOf, ShellError, type ShellExit, type ShellOutput, TextCollector } from "./shell-output.ts";
 import { quoteTemplate, type ShellValue } from "./quote.ts";
 
 /** How a command is carried out: by a shell here, or by one on an instance. */
@@ -154,8 +154,10 @@ export class ShellCommand implements Promise<ShellOutput> {
         }));
       signal.throwIfAborted();
       timedOut.signal.throwIfAborted();
-      const output = { exitCode, stdout: text.stdout.end(), stderr: text.stderr.end() };
-      if (throws && exitCode !== 0) throw new ShellError(this.#command, output);
+      const output = outputOf(this.#command, { exitCode, ...text });
+      if (throws && exitCode !== 0) {
+        throw new ShellError(this.#command, { output, lastWords: text.stderr.lastWords() });
+      }
       return output;
     } finally {
       over.abort();

@@ -1,4 +1,5 @@
 // What a recipe may do to the process it runs in: some functions of it are replaced while the recipe runs, and put back.
+import { stackHere } from "../surface/call.ts";
 
 /** Thrown where a recipe calls `exit` of its process, so that its scopes close before the process ends. */
 export class ExitRequested extends Error {
@@ -48,21 +49,50 @@ function exitCodeOf(code: number | string | null | undefined): number {
 
 /** Sends what a recipe prints to stderr, until disposed: stdout is for its result alone. */
 export function printToStderr(host: NodeJS.Process): Disposable {
-  const { log, info, debug, dir, table } = console;
   const write = host.stdout.write;
-  const toStderr = console.error.bind(console);
-  Object.assign(console, {
-    log: toStderr,
-    info: toStderr,
-    debug: toStderr,
-    dir: (value: unknown) => toStderr(Bun.inspect(value)),
-    table: (value: object) => toStderr(Bun.inspect.table(value)),
-  });
+  const toStderr = voicesOn(host.stderr);
+  const own = Object.fromEntries(Object.keys(toStderr).map((name) => [name, Reflect.get(console, name)]));
+  Object.assign(console, toStderr);
   host.stdout.write = host.stderr.write.bind(host.stderr);
   return {
     [Symbol.dispose]() {
-      Object.assign(console, { log, info, debug, dir, table });
+      Object.assign(console, own);
       host.stdout.write = write;
+    },
+  };
+}
+
+/** All of `console` that writes to stdout: Bun's own does that past `process.stdout`. */
+function voicesOn(stderr: NodeJS.WriteStream) {
+  const say = console.error.bind(console);
+  const indent = console.group.bind(console);
+  const counts = new Map<string, number>();
+  const group = (...values: unknown[]) => {
+    if (values.length > 0) say(...values);
+    indent(); // Without a title it prints nothing, and it moves what goes to stderr too.
+  };
+  return {
+    log: say,
+    info: say,
+    debug: say,
+    dirxml: say,
+    dir: (value: unknown) => say(value),
+    table: (value: object) => say(Bun.inspect.table(value)),
+    trace(...values: unknown[]) {
+      say(...values);
+      say(stackHere().split("\n").slice(2).join("\n"));
+    },
+    clear() {},
+    count(label = "default") {
+      counts.set(label, (counts.get(label) ?? 0) + 1);
+      say(`${label}: ${counts.get(label)}`);
+    },
+    countReset: (label = "default") => void counts.delete(label),
+    group,
+    groupCollapsed: group,
+    write(...values: (string | Uint8Array)[]) {
+      for (const value of values) stderr.write(value);
+      return values.reduce((sum, value) => sum + Buffer.byteLength(value), 0);
     },
   };
 }

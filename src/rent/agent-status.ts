@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Context } from "../command.ts";
 import { GpuError, messageOf } from "../errors.ts";
+import { oneLine } from "../safe-text.ts";
 import { type AgentAnswer, agentRequest, type AgentRequestOptions, nameOf } from "./agent-request.ts";
 import type { Launch } from "./rows.ts";
 
@@ -117,5 +118,5 @@ function jsonOf(text: string): unknown {
 
 /** What a machine says goes to terminals. */
 function plain(text: string | null | undefined): string | undefined {
-  return text === null || text === undefined ? undefined : text.replace(/[\p{Cc}\p{Cf}]/gu, " ").slice(0, 300);
+  return text === null || text === undefined ? undefined : oneLine(text, 300);
 }

@@ -3,9 +3,10 @@ import { durationMs } from "../duration.ts";
 import { GpuError, messageOf } from "../errors.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Provider } from "../provider/provider.ts";
+import { oneLine } from "../safe-text.ts";
 import type { Session } from "../ssh/session.ts";
 import { type AgentBinary, chooseBinary, compressed, hashOf, platformFrom } from "./agent-binary.ts";
-import { agentRequest, nameOf } from "./agent-request.ts";
+import { agentRequest, nameOf, NoAgent } from "./agent-request.ts";
 import { checkScript, logScript, startScript, unpackScript } from "./agent-scripts.ts";
 import { connectInstance } from "./connect.ts";
 import type { Launch } from "./rows.ts";
@@ -90,7 +91,7 @@ async function whoAnswers(
   } catch (error) {
     context.signal.throwIfAborted();
     // One that dies at this moment still takes connections.
-    return error instanceof HttpError && error.reason === "cut" ? "nobody" : "stranger";
+    return error instanceof NoAgent || (error instanceof HttpError && error.reason === "cut") ? "nobody" : "stranger";
   }
 }
 
@@ -170,7 +171,7 @@ async function untilItAnswers(context: Context, launch: Launch, session: Session
     if (there === "ours") return;
     if (there !== "nobody" || clock.monotonic() > deadline) {
       const log = await runScript(session, logScript, { signal: context.signal }).catch(() => "");
-      throw new GpuError(`it was started and does not answer${log.trim() === "" ? "" : `: ${plain(log)}`}`);
+      throw new GpuError(`it was started and does not answer${log.trim() === "" ? "" : `: ${oneLine(log, 300)}`}`);
     }
     await clock.sleep(100, context.signal);
   }
@@ -192,11 +193,6 @@ async function runScript(
     onStderr: (chunk) => void failed.push(chunk),
   });
   if (exitCode === 0) return Buffer.concat(said).toString("utf8");
-  const why = plain(Buffer.concat([...failed, ...said]).toString("utf8")) || `exit ${exitCode}`;
+  const why = oneLine(Buffer.concat([...failed, ...said]).toString("utf8"), 300) || `exit ${exitCode}`;
   throw new GpuError(`a command to set it up failed: ${why}`);
-}
-
-/** What a machine says goes to terminals. */
-function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]+/gu, " ").trim().slice(0, 300);
 }

@@ -44,7 +44,7 @@ export async function extendLease(context: Context, launch: Launch, hours: numbe
   const from = Math.max(now, launch.leaseEndsAt);
   const wanted = from + Math.round(hours * hourMs);
   if (!Number.isSafeInteger(wanted) || wanted > latest) throw new UsageError(`\`${hours}\` hours are no lease`);
-  const { endsAt, limit } = await moveOnMachine(context, launch, wanted);
+  const { endsAt, limit } = await tellMachine(context, launch, wanted);
   const leaseEndsAt = limit === undefined ? wanted : Math.min(wanted, endsAt);
   const moved = journal.setLeaseEnd(launch.token, leaseEndsAt);
   if (moved === undefined) throw new GpuError(`\`${nameOf(launch)}\` is being stopped, so its lease is not longer`);
@@ -69,7 +69,8 @@ async function checkBudget(context: Context, { pricePerHour, run }: Launch, hour
   checkCaps({ journal: await context.journal(), now, run, costDollars }, (await context.config()).budget);
 }
 
-async function moveOnMachine(
+/** Tells a machine and its agent when its lease ends now; where only this computer holds the lease, failing is a note. */
+export async function tellMachine(
   context: Context,
   launch: Launch,
   until: number,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Provider, ProviderInstance } from "../provider/provider.ts";
+import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
 import type { Journal } from "./journal.ts";
 import { costSoFar } from "./lease.ts";
@@ -92,7 +93,7 @@ export function instanceOf(
     state: stateOf({ launch, seen, isListed }),
     address: address === undefined
       ? null
-      : { host: plain(address.host), port: address.port, user: plain(address.user) },
+      : { host: oneLine(address.host), port: address.port, user: oneLine(address.user) },
     pricePerHour: launch.pricePerHour,
     costDollars: costSoFar(launch, now),
     launchedAt: isoOf(launch.launchedAt),
@@ -110,13 +111,13 @@ export function instanceOf(
 function stranger(provider: string, instance: ProviderInstance): Instance {
   const { ssh } = instance;
   return {
-    id: plain(instance.id),
+    id: oneLine(instance.id),
     name: givenName(instance),
     provider,
-    type: plain(instance.type),
-    region: plain(instance.region),
+    type: oneLine(instance.type),
+    region: oneLine(instance.region),
     state: instance.state,
-    address: ssh === undefined ? null : { host: plain(ssh.host), port: ssh.port, user: plain(ssh.user) },
+    address: ssh === undefined ? null : { host: oneLine(ssh.host), port: ssh.port, user: oneLine(ssh.user) },
     pricePerHour: instance.pricePerHour,
     costDollars: null,
     launchedAt: null,
@@ -126,14 +127,14 @@ function stranger(provider: string, instance: ProviderInstance): Instance {
     owner: "unknown",
     keptWhy: null,
     run: null,
-    token: instance.token === undefined ? null : plain(instance.token),
+    token: instance.token === undefined ? null : oneLine(instance.token),
   };
 }
 
 /** The name that a person gave: `gpu` puts the launch token behind it. */
 function givenName({ name, token }: ProviderInstance): string | null {
   const given = token === undefined ? name : name.replace(`-${token}`, "");
-  return given === "" ? null : plain(given);
+  return given === "" ? null : oneLine(given);
 }
 
 function isMissing(
@@ -165,9 +166,4 @@ function addressOf({ host, port, user }: Launch): { host: string; port: number; 
 function isoOf(time: number | null): string | null {
   // A row that says nonsense must not keep anybody from stopping its machine.
   return time === null || Number.isNaN(new Date(time).getTime()) ? null : new Date(time).toISOString();
-}
-
-/** What a listing says goes to terminals: nothing in it may steer one. */
-function plain(text: string): string {
-  return text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "?");
 }

@@ -8,16 +8,20 @@ export interface KeepOptions extends Renting {
   /** Without: its lease stays as it is. */
   readonly hours?: number;
   readonly why?: string;
+  /** Moves the end that the machine itself knows of; the provider does when left out. */
+  readonly tell?: (leaseEndsAt: number) => Promise<unknown>;
 }
 
 /** Hands a machine from its run to its lease, which then ends `hours` from now: it outlives the run, and still ends. */
-export async function keepInstance({ world, journal, provider, token, hours, why }: KeepOptions): Promise<Launch> {
+export async function keepInstance(
+  { world, journal, provider, token, hours, why, tell }: KeepOptions,
+): Promise<Launch> {
   const launch = journal.launch(token);
   if (launch === undefined) throw new NotFoundError(`no launch \`${token}\` in the journal`);
   const leaseEndsAt = hours === undefined ? undefined : leaseEnd({ now: world.clock.now(), hours });
   // The machine first: should we die in between, it ends at the earlier of the two.
   if (leaseEndsAt !== undefined && launch.instanceId !== null) {
-    await provider.setLeaseEnd?.(launch.instanceId, leaseEndsAt);
+    await (tell ? tell(leaseEndsAt) : provider.setLeaseEnd?.(launch.instanceId, leaseEndsAt));
   }
   const kept = journal.handToLease(token, { leaseEndsAt, why });
   if (kept !== undefined) return kept;

@@ -146,6 +146,7 @@ async function lookUp(options: LaunchOptions, { token, name }: LaunchRequest): P
   throw new NothingMade(
     new GpuError(`${provider.name} did not answer the launch, and no instance appeared`, {
       hint: "nothing is rented; try again",
+      rentedNothing: true,
     }),
   );
 }
@@ -169,11 +170,12 @@ export class NoCapacity extends GpuError {
 function refusal(provider: Provider, refused: LaunchRefused): GpuError {
   const hint = refused.hint;
   const message = `${provider.name} refused the launch: ${refused.message}`;
-  if (refused.reason === "login") return new LoginError(message, { hint, cause: refused });
+  const proof = { rentedNothing: true, cause: refused };
+  if (refused.reason === "login") return new LoginError(message, { hint, ...proof });
   if (refused.reason === "capacity") {
-    return new NoCapacity(message, { hint: hint ?? "`gpu available` lists what is free", cause: refused });
+    return new NoCapacity(message, { hint: hint ?? "`gpu available` lists what is free", ...proof });
   }
-  return new GpuError(message, { hint, cause: refused });
+  return new GpuError(message, { hint, ...proof });
 }
 
 function stoppedMeanwhile(name: string | undefined): GpuError {

@@ -150,6 +150,7 @@ class Refusals {
     const reasons = [...this.#reasons].map(([name, error]) => `${name}: ${messageOf(error)}`);
     return new GpuError(`no instance could be had: ${reasons.join("; ")}`, {
       hint: "`gpu available` lists what is free; `--retry-until-up` goes on trying",
+      rentedNothing: errors.every(({ rentedNothing }) => rentedNothing),
     });
   }
 }

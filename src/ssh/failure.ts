@@ -1,6 +1,7 @@
 import { GpuError, type GpuErrorOptions, messageOf, systemCode } from "../errors.ts";
 import type { SshAddress } from "../provider/provider.ts";
 import { quoteWord } from "../quote.ts";
+import { oneLine } from "../safe-text.ts";
 
 /** Why there is no session. `unreachable`, `refused`, `timeout` and `closed` may pass by themselves while a machine boots. */
 export type SshFailure =
@@ -34,7 +35,7 @@ export function addressText({ host, port, user }: SshAddress): string {
 export function connectFailure(error: unknown, address: SshAddress): SshError {
   if (error instanceof SshError) return error;
   const at = `\`${addressText(address)}\``;
-  const text = printable(messageOf(error));
+  const text = oneLine(messageOf(error), 300);
   const failure = (reason: SshFailure, message: string, hint?: string) =>
     new SshError(message, { reason, hint, cause: error });
   switch (systemCode(error)) {
@@ -64,11 +65,6 @@ export function connectFailure(error: unknown, address: SshAddress): SshError {
     return failure("login", `the login as ${at} is refused: the key is not accepted`);
   }
   return failure("closed", `the connection to ${at} was closed before the login was done: ${text}`, closedHint(text));
-}
-
-/** What a server said, without what a terminal would obey. */
-export function printable(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ").slice(0, 300);
 }
 
 function closedHint(text: string): string | undefined {

@@ -2,10 +2,11 @@ import type { Socket } from "node:net";
 import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
 import { messageOf } from "../errors.ts";
 import type { SshAddress } from "../provider/provider.ts";
+import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
 import { ChannelGate } from "./channels.ts";
 import { type Ask, execute } from "./exec.ts";
-import { addressText, printable, SshError } from "./failure.ts";
+import { addressText, SshError } from "./failure.ts";
 import { endedInOrder } from "./internals.ts";
 import type { Session } from "./session.ts";
 import { download, upload } from "./transfer.ts";
@@ -27,7 +28,7 @@ export function createSession({ client, socket, address, world }: Connection): S
   let cause: unknown;
 
   const lost = () => {
-    const detail = cause === undefined ? "" : `: ${printable(messageOf(cause))}`;
+    const detail = cause === undefined ? "" : `: ${oneLine(messageOf(cause), 300)}`;
     return new SshError(`the SSH session with \`${addressText(address)}\` was lost${detail}`, {
       reason: "lost",
       cause,
@@ -75,7 +76,7 @@ export function createSession({ client, socket, address, world }: Connection): S
         client.forwardOut("127.0.0.1", 0, host, port, (error, channel) => error ? fail(error) : done(channel))
       ).catch((error: unknown) => {
         if (error instanceof SshError) throw error;
-        const why = printable(messageOf(error)).replace("(SSH) Channel open failure: ", "");
+        const why = oneLine(messageOf(error), 300).replace("(SSH) Channel open failure: ", "");
         const text = `\`${host}:${port}\` cannot be reached from \`${addressText(address)}\`: ${why}`;
         throw new SshError(text, { reason: "channel", cause: error });
       });

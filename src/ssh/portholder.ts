@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
 
 /** The process that listens on a local TCP port, where the system tells: Linux, and processes we may look at. */
@@ -13,7 +14,7 @@ export async function findPortHolder(
     if (!await holdsOne(pid, inodes)) continue;
     const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
     // A process names itself: only what is safe to show.
-    return { pid: Number(pid), name: name.replace(/[^\x20-\x7e]/g, "").trim() || "a process" };
+    return { pid: Number(pid), name: oneLine(name) || "a process" };
   }
   return undefined;
 }

@@ -1,8 +1,9 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import type { SFTPWrapper } from "ssh2";
 import { GpuError, messageOf, systemCode } from "../errors.ts";
+import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
-import { printable, SshError } from "./failure.ts";
+import { SshError } from "./failure.ts";
 
 export interface TransferOptions {
   readonly signal?: AbortSignal;
@@ -137,7 +138,7 @@ async function withSftp(transfer: Transfer, work: (sftp: SFTPWrapper) => Promise
     await Promise.race([work(sftp), ended.promise]);
   } catch (error) {
     if (error instanceof GpuError || signal?.aborted || systemCode(error)) throw error;
-    throw new GpuError(`${doing}: ${printable(messageOf(error))}`, { cause: error });
+    throw new GpuError(`${doing}: ${oneLine(messageOf(error), 300)}`, { cause: error });
   } finally {
     signal?.removeEventListener("abort", onAbort);
     sftp.end();

@@ -2,19 +2,20 @@ import type { z } from "zod";
 import type { Command, CommandEntry, Context, Plan } from "../command.ts";
 import { GpuError, InterruptedError, LoginError, UsageError } from "../errors.ts";
 import { type CallRecord, stackHere } from "./call.ts";
-import { type CallOptions, childContext, withinTime } from "./child.ts";
+import { type CallOptions, childContext } from "./child.ts";
 import { readParams } from "./params.ts";
 import { fromEnvironment } from "./text.ts";
+import { streamWithinTime, withinTime } from "./within-time.ts";
 
 /** What the typed functions need of the run they are called in. */
 export interface ApiScope {
   readonly context: Context;
   /** Starts a call and remembers it, so that the run knows of the ones that nobody awaited. */
   track<T>(record: CallRecord, start: () => Promise<T>): Promise<T>;
-  /** Refuses what costs more than the run may spend. */
-  allow(action: { name: string; plan: Plan }): void;
-  /** Takes over something that has to be closed when the run ends. */
-  own(handle: AsyncDisposable): void;
+  /** Refuses what costs more than the run may spend. What is returned is called when nothing was rented after all. */
+  allow(action: { name: string; plan: Plan }): () => void;
+  /** Takes over what has to be closed when the run ends, unless it was disposed of before. What is returned forgets it. */
+  own(handle: AsyncDisposable): () => void;
 }
 
 export type ApiFunction = (input?: unknown, options?: CallOptions) => Promise<unknown>;
@@ -84,12 +85,29 @@ async function perform({ entry, name, input, options, scope }: Performance): Pro
     });
   }
   const child = childContext(scope.context, options);
-  if (command.effect === "spend") await allowCost({ command, name, values, scope, context: child.context });
+  const release = command.effect === "spend"
+    ? await allowCost({ command, name, values, scope, context: child.context })
+    : undefined;
   if (command.effect === "destroy") await refuseLoss({ command, name, values, context: child.context });
-  return await withinTime(
-    { name, child, options },
-    () => attempt({ command, values, options, scope, context: child.context }),
-  ).finally(() => scope.context.progress(undefined));
+  try {
+    if (command.kind === "stream") {
+      // Its time goes on until its last item, also where a handle reads it.
+      let forget = () => {};
+      const items = streamWithinTime({ name, child, options }, command.run(values, child.context), () => forget());
+      if (command.handle) return owned(scope, await command.handle(items, child.context, values));
+      forget = scope.own(items);
+      return items;
+    }
+    return await withinTime(
+      { name, child, options },
+      () => attempt({ command, values, options, scope, context: child.context }),
+    );
+  } catch (error) {
+    if (error instanceof GpuError && error.rentedNothing) release?.();
+    throw error;
+  } finally {
+    scope.context.progress(undefined);
+  }
 }
 
 async function allowCost(
@@ -100,9 +118,9 @@ async function allowCost(
     scope: ApiScope;
     context: Context;
   },
-): Promise<void> {
+): Promise<(() => void) | undefined> {
   const plan = await command.plan?.(values, context);
-  if (plan?.costDollars) scope.allow({ name, plan });
+  return plan?.costDollars ? scope.allow({ name, plan }) : undefined;
 }
 
 /** Nobody can be asked in a recipe: what destroys more than the recipe's own needs a yes beforehand. */
@@ -123,7 +141,7 @@ async function refuseLoss(
 }
 
 interface Attempt {
-  readonly command: Command;
+  readonly command: Extract<Command, { kind: "value" }>;
   readonly values: z.output<z.ZodObject>;
   readonly options: CallOptions;
   readonly scope: ApiScope;
@@ -131,10 +149,6 @@ interface Attempt {
 }
 
 async function attempt({ command, values, options, scope, context }: Attempt): Promise<unknown> {
-  if (command.kind === "stream") {
-    const items = command.run(values, context);
-    return owned(scope, command.handle ? await command.handle(items, context, values) : items);
-  }
   for (let left = options.retry ?? 0, pauseMs = 1000;; left--, pauseMs = Math.min(pauseMs * 2, 30_000)) {
     try {
       const output = await command.run(values, context);

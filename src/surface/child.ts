@@ -1,6 +1,5 @@
 import type { Context } from "../command.ts";
-import { GpuError } from "../errors.ts";
-import { type Duration, durationMs } from "../duration.ts";
+import type { Duration } from "../duration.ts";
 
 /** What every function of a recipe takes as its second argument. */
 export interface CallOptions {
@@ -65,36 +64,4 @@ function labelled(parent: Context, label: string): Pick<Context, "progress" | "n
     progress: (text) => parent.progress(text === undefined ? undefined : `${label}: ${text}`),
     note: (text) => parent.note(`${label}: ${text}`),
   };
-}
-
-/** How long what was told to end may take to clean up behind itself. */
-const graceMs = 10_000;
-
-/** Runs `work`, and fails when the call's time is over or its signal fires, once the work has cleaned up behind itself. */
-export async function withinTime<T>(
-  { name, child, options }: { name: string; child: Child; options: CallOptions },
-  work: () => Promise<T>,
-): Promise<T> {
-  const { world: { clock }, signal } = child.context;
-  signal.throwIfAborted();
-  const over = new AbortController();
-  const timeoutMs = options.timeout === undefined ? undefined : durationMs(options.timeout);
-  if (timeoutMs !== undefined) {
-    const expired = new GpuError(
-      `\`${name}\` took longer than ${options.timeout}${typeof options.timeout === "number" ? " ms" : ""}`,
-    );
-    clock.sleep(timeoutMs, over.signal).then(() => child.abort(expired), () => {});
-  }
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => clock.sleep(graceMs, over.signal).then(() => aborted.reject(signal.reason), () => {});
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work(), aborted.promise]);
-  } catch (error) {
-    // What the work says when it is cut short matters less than why it was.
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    over.abort();
-  }
 }

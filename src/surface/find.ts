@@ -65,8 +65,7 @@ const synonyms: Readonly<Record<string, string>> = {
   ls: "status",
   ps: "status",
   rm: "stop",
-  shell: "exec",
-  ssh: "exec",
+  shell: "ssh",
   terminate: "stop",
   up: "start",
 };

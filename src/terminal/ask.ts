@@ -2,7 +2,7 @@ import type { CANCEL_SYMBOL } from "@clack/prompts";
 import { PassThrough, Writable } from "node:stream";
 import { InterruptedError, UsageError } from "../errors.ts";
 import type { Terminal } from "../world.ts";
-import { safeText } from "./safe.ts";
+import { safeText } from "../safe-text.ts";
 
 /** A question, and how to answer it beforehand where nobody can be asked. */
 export interface Question {

@@ -1,5 +1,5 @@
 import type { Clock, Sink } from "../world.ts";
-import { safeText } from "./safe.ts";
+import { safeText } from "../safe-text.ts";
 
 export interface Progress extends Disposable {
   /** Shows `text`, with the seconds it has been there; `undefined` takes the line away. */

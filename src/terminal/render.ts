@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { Table, View } from "../command.ts";
-import { safeText } from "./safe.ts";
+import { safeText } from "../safe-text.ts";
 
 export interface RenderOptions {
   readonly isTTY: boolean;

@@ -26,6 +26,9 @@ export interface FakeWorld extends AsyncDisposable {
   advance(ms: number): void;
 }
 
+/** The first local machine is at the port after this one. */
+const firstPort = 40_000;
+
 /** The key that the CI server of the pages takes. */
 export const ciKey = "ci_key-of-the-pages";
 
@@ -46,7 +49,7 @@ export async function fakeWorld(): Promise<FakeWorld> {
     stopMs: 0,
     unlistedMs: 0,
     facts: { pollMs: 1, settleMs: 1 },
-    ssh: ({ number }) => ({ host: "127.0.0.1", port: 40_000 + number, user: "gpu" }),
+    ssh: ({ number }) => ({ host: "127.0.0.1", port: firstPort + number, user: "gpu" }),
   });
   const cloud = new FakeProvider({
     clock,
@@ -114,6 +117,7 @@ export async function fakeWorld(): Promise<FakeWorld> {
     return Object.assign(new EventEmitter(), { unref() {} }) as ReturnType<World["spawn"]>;
   };
   const ports = new Map<string, number>();
+  const isPortOfMachine = (port: number) => port > firstPort && port <= firstPort + local.launched;
   return {
     world,
     local,
@@ -125,7 +129,7 @@ export async function fakeWorld(): Promise<FakeWorld> {
       line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace('"latencyMs": null', '"latencyMs": 0').replace(
         /(127\.0\.0\.1:|"localPort": )([1-6]\d{4})\b/g,
         (found, before: string, port: string) => {
-          if (/^400\d\d$/.test(port)) return found;
+          if (isPortOfMachine(Number(port))) return found;
           if (!ports.has(port)) ports.set(port, 50_001 + ports.size);
           return `${before}${ports.get(port)}`;
         },

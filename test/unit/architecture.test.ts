@@ -1,64 +1,102 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
+import project from "../../package.json" with { type: "json" };
 
 const source = join(import.meta.dir, "../../src");
 const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 
-/** What a part of the house may import, beside itself and the files that everyone may. Types are free. */
+/** Files at the root that hold facts and pure functions. */
+const facts = ["errors.ts", "world.ts", "command.ts", "duration.ts", "quote.ts", "safe-text.ts"];
+/** What stands between a part and the system. */
+const system = [...facts, "env.ts", "files.ts", "lock.ts", "exclusive.ts", "processes.ts", "libc.ts"];
+/** What also knows the user's settings. */
+const settings = [...system, "config.ts", "secrets.ts", "../package.json"];
+
+/** What a part of the house may import beside itself. Types are free. A folder that is not here fails. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
-  surface: [],
-  terminal: [],
-  http: [],
-  ssh: [],
-  ci: ["http", "terminal", "instance"],
-  instance: ["rent", "background", "provider", "ssh", "models"],
-  agent: ["ci", "http"],
-  provider: ["ssh", "http", "agent"],
-  rent: ["provider", "ssh", "http", "models"],
-  background: ["ssh", "rent", "provider"],
-  recipe: ["surface", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
-  models: ["surface"],
-  configure: ["surface", "provider", "models", "terminal"],
-  doctor: ["configure", "background", "rent", "provider"],
-  emulate: ["provider", "ssh", "terminal"],
-  commands: ["instance", "configure", "doctor", "models", "emulate", "surface", "recipe", "rent", "provider", "ssh", "ci", "http", "background", "terminal"],
+  surface: facts,
+  terminal: facts,
+  http: system,
+  ssh: system,
+  models: [...facts, "surface"],
+  agent: [...system, "../package.json", "ci", "http"],
+  ci: [...settings, "http", "terminal", "instance"],
+  instance: [...settings, "rent", "background", "provider", "ssh", "models"],
+  provider: [...settings, "ssh", "http", "agent"],
+  rent: [...settings, "provider", "ssh", "http", "models"],
+  background: [...settings, "ssh", "rent", "provider"],
+  recipe: [
+    ...settings,
+    "../dist/types.bin",
+    "surface",
+    "rent",
+    "provider",
+    "ssh",
+    "ci",
+    "http",
+    "background",
+    "terminal",
+  ],
+  configure: [...settings, "surface", "provider", "models", "terminal"],
+  doctor: [...settings, "configure", "background", "rent", "provider"],
+  emulate: [...system, "provider", "ssh", "terminal"],
+  commands: [
+    ...settings,
+    "instance",
+    "configure",
+    "doctor",
+    "models",
+    "emulate",
+    "surface",
+    "recipe",
+    "rent",
+    "provider",
+    "ssh",
+    "ci",
+    "http",
+    "background",
+    "terminal",
+  ],
 };
-const everyone = [
-  "world.ts",
-  "errors.ts",
-  "env.ts",
-  "files.ts",
-  "config.ts",
-  "command.ts",
-  "lock.ts",
-  "duration.ts",
-  "quote.ts",
-  "safe-text.ts",
-  "processes.ts",
-  "libc.ts",
-  "secrets.ts",
-  "exclusive.ts",
-  "../package.json",
+
+/** Files at the root that put the parts together; the others there are below all parts. */
+const above = ["main.ts", "app.ts", "commands.ts", "context.ts", "confirm.ts", "lookup.ts", "outside.ts"];
+const below = [...settings, "keychain.ts", "spin.ts", "spin.worker.ts"];
+const exceptions = [
+  // What may be configured is one list, and a mistyped key of it is corrected.
+  "config.ts imports configure/keys.ts",
+  "config.ts imports surface/suggest.ts",
 ];
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(source, file), "utf8");
-  const found = text.matchAll(/^(?:import|export) (?!type )[^;]*?from "(\.[^"]+)"|\bimport\("(\.[^"]+)"\)/gm);
-  return [...found].map(([, still, lazy]) => normalize(join(dirname(file), still ?? lazy ?? "")));
+  const found = text.matchAll(
+    /^(?:import|export) (?!type )[^;"]*?from "(\.[^"]+)"|^import "(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"/gm,
+  );
+  return [...found].map(([, named, bare, lazy]) => normalize(join(dirname(file), named ?? bare ?? lazy ?? "")));
 }
+
+/** Its folder, or its name where it has none. */
+const partOf = (file: string) => file.startsWith("..") ? file : file.split("/")[0] ?? "";
+
+test("imports are found, however they are written", () => {
+  expect(importsOf("commands.ts").length).toBeGreaterThan(30);
+  const all = files.flatMap(importsOf);
+  for (const target of ["errors.ts", "../package.json"]) expect(all).toContain(target);
+});
 
 test("imports point one way", () => {
   const wrong = files.flatMap((file) => {
-    const part = file.split("/")[0] ?? "";
-    const allowed = arrows[part];
-    if (allowed === undefined || !file.includes("/")) return [];
+    const part = partOf(file);
+    if (above.includes(file)) return [];
+    const allowed = below.includes(file) ? below : arrows[part];
+    if (allowed === undefined) return [`${file} is in no part that is known here`];
     return importsOf(file)
-      .filter((target) => !everyone.includes(target) && target.split("/")[0] !== part)
-      .filter((target) => !allowed.includes(target.split("/")[0] ?? ""))
+      .filter((target) => partOf(target) !== part && !allowed.includes(partOf(target)))
       .map((target) => `${file} imports ${target}`);
   });
-  expect(wrong).toEqual([]);
+  expect(wrong.toSorted()).toEqual(exceptions.toSorted());
 });
 
 test("commands do not import each other", () => {
@@ -69,14 +107,75 @@ test("commands do not import each other", () => {
   expect(wrong).toEqual([]);
 });
 
+/** Files that name the process, and what for. */
+const touching: Readonly<Record<string, string>> = {
+  "main.ts": "hands it to the others",
+  "outside.ts": "is handed it by main.ts",
+};
+/** Files that may use one thing of it. */
+const touchingOnly: Readonly<Record<string, { readonly uses: RegExp; readonly why: string }>> = {
+  "processes.ts": { uses: /process\.kill\b/, why: "sends signals for everybody" },
+  "provider/local/machine.ts": { uses: /process\.pid\b/, why: "writes down which process the machine is" },
+  "provider/local/hunt.ts": { uses: /process\.pid\b/, why: "must not end itself" },
+  "ci/processes.ts": { uses: /process\.pid\b/, why: "must not end itself" },
+  "background/reaping.ts": { uses: /process\.pid\b/, why: "says which process watches" },
+  "recipe/session.ts": {
+    uses: /(printToStderr|takeExitCode|setTraps)\(process\b/,
+    why: "a recipe sees the real process: what it does to it is caught and undone",
+  },
+};
+
 test("only main.ts touches the process", () => {
-  const touching = files.filter((file) =>
-    /from "node:process"|\bprocess\.(env|argv|exit|stdout|stderr|stdin|cwd)\b/.test(
-      readFileSync(join(source, file), "utf8"),
-    )
+  const found = files.filter((file) => !(file in touching)).flatMap((file) =>
+    linesWithProcess(readFileSync(join(source, file), "utf8"))
+      .filter((line) => !touchingOnly[file]?.uses.test(line))
+      .map((line) => `${file}: ${line.trim()}`)
   );
-  // outside.ts is handed the process by main.ts; the recipe runner catches a recipe's own `process.exit`.
-  expect(touching.filter((file) => !["main.ts", "outside.ts"].includes(file))).toEqual([]);
+  expect(found).toEqual([]);
+  const unused = Object.keys({ ...touching, ...touchingOnly }).filter((file) =>
+    linesWithProcess(readFileSync(join(source, file), "utf8")).length === 0
+  );
+  expect(unused).toEqual([]);
+});
+
+test.each([
+  ['import process from "node:process";', true],
+  ['const { exit } = await import("node:process");', true],
+  ["process.on(signal, stop);", true],
+  ["globalThis.process.exitCode = 3;", true],
+  ["setTraps(process, { context });", true],
+  ["`${process.pid} is there`", true],
+  ["// the process ends", false],
+  ["/** A process of\n * the process */", false],
+  ['import { runBackground } from "./background/process.ts";', false],
+  ['say("the process ended: \\"process\\"");', false],
+  ["`the process ${name} ended`", false],
+])("`%s` touches the process: %p", (code, isTouching) => {
+  expect(linesWithProcess(code).length > 0).toBe(isTouching);
+});
+
+/** Lines that name `process` outside of comments, texts and names of other modules. */
+function linesWithProcess(text: string): string[] {
+  const code = text
+    .replaceAll(/\/\*[^]*?\*\//g, "")
+    .replaceAll(/"(?:[^"\\\n]|\\.)*"/g, (text) => /^"(node:)?process"$/.test(text) ? text : '""')
+    .replaceAll(/(^|\s)\/\/.*$/gm, "")
+    .replaceAll(/`(?:[^`\\]|\\.)*`/g, (text) => text.match(/\$\{[^}]*\}/g)?.join(" ") ?? "");
+  return code.split("\n").filter((line) => /\bprocess\b/.test(line));
+}
+
+test("unit tests need nothing but the sources and what the product needs", () => {
+  const folder = import.meta.dir;
+  const found = readdirSync(folder).filter((file) => file.endsWith(".ts")).flatMap((file) => {
+    const text = readFileSync(join(folder, file), "utf8");
+    const imports = [...text.matchAll(/\bfrom "([^."][^"]*)"|\bimport\("([^."][^"]*)"\)/g)].map(([, still, lazy]) =>
+      still ?? lazy ?? ""
+    );
+    return Object.keys(project.devDependencies)
+      .filter((name) => imports.some((imported) => imported === name || imported.startsWith(`${name}/`)))
+      .map((name) => `${file} needs ${name}: it belongs into test/system`);
+  });
+  expect(found).toEqual([]);
 });
 
 test("every file is found by its name, and none is a drawer", () => {

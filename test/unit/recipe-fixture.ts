@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { runApp } from "../../src/app.ts";
 import { type Command, type CommandEntry, defineCommand, defineStream } from "../../src/command.ts";
+import { GpuError } from "../../src/errors.ts";
 import { outside } from "../../src/outside.ts";
 import { instanceHandle } from "../../src/recipe/handles.ts";
 import type { World } from "../../src/world.ts";
@@ -89,10 +90,12 @@ function fakeCommands(events: string[]): CommandEntry[] {
     input: z.object({
       hours: z.number().positive().default(1).meta({ env: "GPU_LEASE_HOURS" }),
       pricePerHour: z.number().default(0),
+      isSoldOut: z.boolean().default(false),
     }),
     output: z.object({ id: z.string(), hours: z.number() }),
     plan: ({ hours, pricePerHour }) => Promise.resolve({ action: "rent a machine", costDollars: hours * pricePerHour }),
-    run: ({ hours }) => {
+    run: ({ hours, isSoldOut }) => {
+      if (isSoldOut) return Promise.reject(new GpuError("none is free", { rentedNothing: true }));
       const id = `i-${++count}`;
       events.push(`start ${id}`);
       return Promise.resolve({ id, hours });
@@ -134,7 +137,6 @@ function fakeCommands(events: string[]): CommandEntry[] {
       events.push("status");
       const calls = events.filter((event) => event === "status").length;
       if (calls <= fail) {
-        const { GpuError } = await import("../../src/errors.ts");
         throw new GpuError(`no answer to call ${calls}`);
       }
       return { calls };
@@ -161,11 +163,12 @@ function fakeCommands(events: string[]): CommandEntry[] {
     name: "machine follow",
     summary: "Follow",
     effect: "read",
-    input: z.object({ lines: z.number().default(3) }),
+    input: z.object({ lines: z.number().default(3), goesOn: z.boolean().default(false) }),
     output: z.string(),
-    async *run({ lines }) {
+    async *run({ lines, goesOn }, { signal }) {
       try {
         for (let line = 1; line <= lines; line++) yield await Promise.resolve(`line ${line}`);
+        if (goesOn) await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
       } finally {
         events.push("follow ends");
       }

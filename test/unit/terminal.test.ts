@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { render } from "../../src/terminal/render.ts";
-import { safeText } from "../../src/terminal/safe.ts";
+import { safeText } from "../../src/safe-text.ts";
 
 describe("text from elsewhere", () => {
   test.each([

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../../command.ts";
+import { Acted, actOn } from "../../instance/act.ts";
 import { instanceParams } from "../../instance/params.ts";
 
 export default defineCommand({
@@ -9,18 +10,7 @@ export default defineCommand({
   effect: "write",
   examples: [{ command: "gpu instance pause trainer", says: "by id, the beginning of one, or name" }],
   input: z.object(instanceParams),
-  output: z.object({
-    id: z.string().describe("the provider's id"),
-    provider: z.string().describe("where it is rented"),
-  }),
-  async run({ instance, instanceId }, context) {
-    const { oneInstance } = await import("../../rent/fleet.ts");
-    const { requireAbility } = await import("../../provider/ability.ts");
-    const { id, provider: name } = await oneInstance(context, instance ?? instanceId);
-    const provider = await context.provider(name);
-    requireAbility(provider, provider.pause, "pause an instance");
-    await provider.pause?.(id, context.signal);
-    return { id, provider: name };
-  },
+  output: Acted,
+  run: (input, context) => actOn(input, context, "pause"),
   view: ({ id }) => `${id} is paused; its disk still costs`,
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../../command.ts";
+import { Acted, actOn } from "../../instance/act.ts";
 import { instanceParams } from "../../instance/params.ts";
 
 export default defineCommand({
@@ -9,23 +10,12 @@ export default defineCommand({
   effect: "destroy",
   examples: [{ command: "gpu instance restart trainer", says: "by id, the beginning of one, or name" }],
   input: z.object(instanceParams),
-  output: z.object({
-    id: z.string().describe("the provider's id"),
-    provider: z.string().describe("where it is rented"),
-  }),
+  output: Acted,
   async plan({ instance, instanceId }, context) {
     const { oneInstance } = await import("../../rent/fleet.ts");
     const { id } = await oneInstance(context, instance ?? instanceId);
     return { action: `restart ${id}`, loss: "all that runs there; its disk stays" };
   },
-  async run({ instance, instanceId }, context) {
-    const { oneInstance } = await import("../../rent/fleet.ts");
-    const { requireAbility } = await import("../../provider/ability.ts");
-    const { id, provider: name } = await oneInstance(context, instance ?? instanceId);
-    const provider = await context.provider(name);
-    requireAbility(provider, provider.restart, "restart an instance");
-    await provider.restart?.(id, context.signal);
-    return { id, provider: name };
-  },
+  run: (input, context) => actOn(input, context, "restart"),
   view: ({ id }) => `${id} is restarting; \`gpu wait\` waits until SSH answers`,
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../../command.ts";
+import { Acted, actOn } from "../../instance/act.ts";
 import { instanceParams } from "../../instance/params.ts";
 
 export default defineCommand({
@@ -9,23 +10,12 @@ export default defineCommand({
   effect: "spend",
   examples: [{ command: "gpu instance resume trainer", says: "by id, the beginning of one, or name" }],
   input: z.object(instanceParams),
-  output: z.object({
-    id: z.string().describe("the provider's id"),
-    provider: z.string().describe("where it is rented"),
-  }),
+  output: Acted,
   async plan({ instance, instanceId }, context) {
     const { oneInstance } = await import("../../rent/fleet.ts");
     const { id, pricePerHour } = await oneInstance(context, instance ?? instanceId);
     return { action: `resume ${id} at $${pricePerHour.toFixed(2)}/h`, costDollars: pricePerHour };
   },
-  async run({ instance, instanceId }, context) {
-    const { oneInstance } = await import("../../rent/fleet.ts");
-    const { requireAbility } = await import("../../provider/ability.ts");
-    const { id, provider: name } = await oneInstance(context, instance ?? instanceId);
-    const provider = await context.provider(name);
-    requireAbility(provider, provider.resume, "resume an instance");
-    await provider.resume?.(id, context.signal);
-    return { id, provider: name };
-  },
+  run: (input, context) => actOn(input, context, "resume"),
   view: ({ id }) => `${id} is resuming`,
 });

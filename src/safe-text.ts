@@ -8,3 +8,8 @@ export function safeText(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(sequences, (found) => (/^\x1b\[[0-9;:]*m$/.test(found) ? found : ""));
 }
+
+/** Text from elsewhere as one line of plain characters: an id, a name, what a server said. */
+export function oneLine(text: string, maxLength = Infinity): string {
+  return text.replace(/[\p{Cc}\p{Cf}]+/gu, " ").trim().slice(0, maxLength);
+}
