@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { denoPath, root } from "./toolchain.ts";
-import { processesOf } from "./traces.ts";
+import { processesOf, type Trace } from "./traces.ts";
 
 interface Counts {
   readonly passed: number;
@@ -63,7 +63,10 @@ mkdirSync(temporary);
 // Some tests have another user look at what they made.
 for (const folder of [scratch, temporary]) chmodSync(folder, 0o711);
 const environment = testEnvironment();
-process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+process.on("exit", () => {
+  endAll(processesOf(scratch));
+  rmSync(scratch, { recursive: true, force: true });
+});
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 
 // The static checks share the processors; tests that start processes and watch the clock have them for themselves.
@@ -114,7 +117,8 @@ async function testFolder(name: string): Promise<Outcome> {
     return refuseSkipped({ passed: 0, failed: 0, skipped: 1, output });
   }
   const junitPath = join(scratch, `${name}.xml`);
-  const isolation = [`--config=${emptyBunfig()}`, "--no-env-file", "--no-orphans"];
+  // Not `--no-orphans`: it would end in silence what the tests left behind.
+  const isolation = [`--config=${emptyBunfig()}`, "--no-env-file"];
   const reporter = ["--reporter=junit", `--reporter-outfile=${junitPath}`];
   const { code, output } = await runCommand([
     process.execPath,
@@ -158,13 +162,23 @@ async function whatIsLeft(): Promise<string[]> {
   // What was told to end may need a moment.
   for (let round = 0; round < 100 && processesOf(temporary).length > 0; round++) await Bun.sleep(20);
   const processes = processesOf(temporary);
-  for (const { pid } of processes) process.kill(pid, "SIGKILL");
+  endAll(processes);
   const folders = readdirSync(temporary);
   for (const name of folders) rmSync(ownPath(name), { recursive: true, force: true });
   return [
     ...processes.map(({ pid, command }) => `left behind: process ${pid}, \`${command}\``),
     ...folders.map((name) => `left behind: ${ownPath(name)}`),
   ];
+}
+
+function endAll(processes: readonly Trace[]): void {
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
 }
 
 function countJunit(xml: string): Counts {

@@ -4,6 +4,12 @@ import type { CommandEntry } from "./command.ts";
 /** The one list: what help and completion know of every command without loading any. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "adopt",
+    summary: "Take an instance that is not in the journal into it",
+    effect: "spend",
+    load: () => import("./commands/adopt.ts").then((module) => module.default),
+  },
+  {
     name: "available",
     summary: "List what can be rented, cheapest first",
     effect: "read",

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { durationPattern } from "./duration.ts";
 import { readVariable } from "./env.ts";
 import { GpuError, UsageError } from "./errors.ts";
 import { readTextIfThere } from "./files.ts";
 import type { World } from "./world.ts";
 
-const Duration = z.string().regex(/^(\d+(ms|s|m|h|d))+$/, "expected a duration like `90s`, `10m` or `1h30m`");
+const Duration = z.string().regex(durationPattern, "expected a duration like `90s`, `10m` or `1h30m`");
 const CiServer = z.strictObject({ server: z.url().optional(), apiKey: z.string().optional() });
 const Profile = z.strictObject({ provider: z.string().optional(), ci: CiServer.optional() });
 const ProviderSettings = z.strictObject({

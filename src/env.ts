@@ -1,5 +1,5 @@
 /**
- * Every environment variable that `gpu` reads, and what for. `gpu help environment` prints this list.
+ * Every environment variable that `gpu` reads or sets, and what for.
  * A flag wins over its variable; a variable wins over the profile.
  */
 export const environmentVariables = {
@@ -12,16 +12,19 @@ export const environmentVariables = {
   GPU_AGENT_BINARY: "executable that is put on a rented instance as its agent, when this one does not run there",
   GPU_AGENT_SOCKET: "on an instance: Unix socket that the agent listens on instead of port 8080",
   GPU_AGENT_TOKEN: "on a local machine: what the agent asks callers for",
+  GPU_MACHINE: "set on a local machine: all that carries its value is ended with the machine",
+  GPU_EXEC: "set for a command on an instance that may have to be stopped: it is found by the value",
   CI_API_KEY: "key for the CI server, as `--api-key`",
   CI_SERVER_URL: "address of the CI server, as `--server`",
-  HTTPS_PROXY: "proxy for `https` addresses; `HTTP_PROXY` for `http`, `NO_PROXY` lists hosts that need none",
+  HTTPS_PROXY: "proxy for `https` addresses",
+  HTTP_PROXY: "proxy for `http` addresses",
+  NO_PROXY: "hosts that need no proxy, with commas between them",
   NODE_EXTRA_CA_CERTS: "file of certificates (PEM) that are trusted beside the system's",
   XDG_CONFIG_HOME: "where `gpu/config.yaml` is; `~/.config` when not set",
   XDG_STATE_HOME: "where the journal and local machines are; `~/.local/state` when not set",
   XDG_CACHE_HOME: "where what can be made again is; `~/.cache` when not set",
   NO_COLOR: "when not empty: no colour, as `--no-color`",
-  SSH_AUTH_SOCK: "the SSH agent whose keys may log in",
-  SHELL: "the shell for local commands of a recipe and for `gpu completion`",
+  SSH_AUTH_SOCK: "whether an SSH agent runs, for `gpu doctor`",
 } as const;
 
 export type EnvironmentVariable = keyof typeof environmentVariables;

@@ -25,9 +25,14 @@ export async function makePrivateFolder(path: string): Promise<void> {
   }
 }
 
-/** Writes a file whole or not at all, readable by its owner alone unless `mode` says more. */
+/** Writes a file whole or not at all, in a folder that is made where it is missing; its owner's alone unless `mode` says more. */
 export async function writeWhole(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   await makePrivateFolder(dirname(path));
+  await replaceWhole(path, content, mode);
+}
+
+/** The same where the folder must be there already: what was removed meanwhile does not come back. */
+export async function replaceWhole(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const draft = `${path}.${randomUUID()}.new`;
   try {
     await using file = await open(draft, "wx", mode);
@@ -36,7 +41,7 @@ export async function writeWhole(path: string, content: string | Uint8Array, mod
     await chmod(draft, mode);
     await rename(draft, path);
   } catch (error) {
-    await rm(draft, { force: true });
+    await rm(draft, { force: true }).catch(() => {});
     throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, { cause: error });
   }
 }

@@ -207,7 +207,11 @@ async function* keysOf(stdin: NodeJS.ReadStream, signal: AbortSignal | undefined
     stdin.pause();
     stdin.off("data", onData).off("end", onEnd).off("error", onEnd);
     signal?.removeEventListener("abort", onEnd);
-    stdin.setRawMode(false);
+    try {
+      stdin.setRawMode(false);
+    } catch {
+      // The terminal itself is gone: a window that was closed.
+    }
   }
 }
 

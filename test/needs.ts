@@ -4,7 +4,7 @@ import { systemCode } from "../src/errors.ts";
 
 /** `test`, or a skipped one that says why. `scripts/test` takes no skipped test in CI. */
 export function testUnless(obstacle: string | undefined) {
-  return (title: string, run: () => unknown): void => {
+  return (title: string, run: () => void | Promise<void>): void => {
     if (obstacle === undefined) test(title, run);
     else test.skip(`${title} (${obstacle})`, run);
   };

@@ -91,7 +91,7 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
     const has = await authenticated(features);
     if (!has("cancel")) {
       throw new CiError(`the CI server at ${server} cannot cancel a job`, {
-        hint: "only `gpu ci serve` and rented machines can",
+        hint: "only the CI servers of rented machines can",
       });
     }
     const options: RequestOptions = { method: "POST", path: `${jobPath(jobId)}/cancel`, isRepeatable: true };
@@ -106,7 +106,7 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
     const has = await features();
     if (args.length > 0 && !has("args")) {
       throw new CiError(`the CI server at ${server} takes no arguments for the tests`, {
-        hint: "leave out what follows `--`, or submit to `gpu ci serve` or a rented machine",
+        hint: "leave out what follows `--`, or submit to a rented machine",
       });
     }
     const key = Buffer.from(world.random(16)).toString("hex");

@@ -24,8 +24,9 @@ export const serverParams = {
   }),
 };
 
-/** What a followed job says, one object each. */
-export const CiEventOutput = z.discriminatedUnion("type", [
+/** What a followed job says, one object each; or that nobody follows it. */
+export type CiEventOutput = CiEvent | { readonly type: "submitted"; readonly jobId: string };
+export const CiEventOutput: z.ZodType<CiEventOutput> = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("job_id").describe("the job was taken; its log follows"),
     jobId: z.string().describe("id of the job"),
@@ -44,7 +45,6 @@ export const CiEventOutput = z.discriminatedUnion("type", [
     reason: z.string().optional().describe("what is known where the job itself said nothing"),
   }),
 ]);
-export type CiEventOutput = z.output<typeof CiEventOutput>;
 
 export interface ServerFlags {
   readonly server?: string;

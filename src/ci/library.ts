@@ -9,16 +9,19 @@ export interface CiCall extends CiSettings {
   readonly signal?: AbortSignal;
 }
 
-export interface SubmitCall extends CiCall {
+/** What is submitted, and where. */
+export interface SubmitOptions extends CiSettings {
   /** The project's folder; the current one when left out. */
   readonly dir?: string;
-  /** Arguments for the test line. */
+  /** Arguments for the line that runs the tests. */
   readonly args?: readonly string[];
   /** Obey `.gitignore` and `.gpuignore`; true when left out. */
   readonly ignore?: boolean;
 }
 
-/** An archive that is packed while it is read. */
+export interface SubmitCall extends SubmitOptions, CiCall {}
+
+/** A project as a zip, packed while it is read: a stream, or all its bytes. */
 export type ProjectZip = ReadableStream<Uint8Array> & { bytes(): Promise<Uint8Array> };
 
 /** The functions that a recipe or a program imports as the existing client's library. */

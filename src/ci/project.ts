@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { durationMs, durationPattern } from "../duration.ts";
 import { reasonOf } from "../files.ts";
 import { quote } from "../quote.ts";
 
@@ -21,7 +22,7 @@ export class ProjectError extends Error {
 
 const defaultTimeoutMs = 30 * 60_000;
 
-const Duration = z.string().regex(/^(\d+(ms|s|m|h|d))+$/, "expected a duration like `90s`, `30m` or `1h30m`");
+const Duration = z.string().regex(durationPattern, "expected a duration like `90s`, `30m` or `1h30m`");
 
 const GpuCi = z.strictObject({
   setup: z.array(z.string()).default([]),
@@ -151,12 +152,4 @@ function textOf(folder: string, name: string): string {
   } catch (error) {
     throw new ProjectError(`${name} cannot be read: ${reasonOf(error)}`);
   }
-}
-
-function durationMs(text: string): number {
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  return [...text.matchAll(/(\d+)(ms|s|m|h|d)/g)].reduce(
-    (sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ""] ?? 0),
-    0,
-  );
 }

@@ -98,10 +98,10 @@ async function settle(context: Context): Promise<Map<string, Outcome>> {
 }
 
 function describe(finding: Finding, done: Outcome) {
-  const { launch, seen, provider, isAsked, verdict, why } = finding;
+  const { launch, seen, provider, isAsked, verdict, why, name } = finding;
   return {
     id: idOf(finding),
-    name: launch?.name ?? (launch === null ? seen?.name ?? null : null),
+    name,
     provider,
     token: launch?.token ?? seen?.token ?? null,
     run: launch?.run ?? null,

@@ -75,7 +75,7 @@ export const backgroundCheck: Check = {
     return {
       status: "warn",
       detail: `${detail}; this is version ${packageJson.version}`,
-      fix: "`gpu tunnel stop --all` lets it end; the next command starts the other",
+      fix: "`gpu tunnel stop` lets it end; the next command starts the other",
     };
   },
 };

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { Attached, Context } from "../command.ts";
 import { connectInstance } from "../rent/connect.ts";
 import { oneLaunch } from "../rent/fleet.ts";
+import { warnBeforeEnd } from "../rent/lease-warning.ts";
 import type { ExecOptions, ExecResult } from "../ssh/exec.ts";
 import type { Session } from "../ssh/session.ts";
 import type { Execution } from "./execution.ts";
@@ -14,6 +15,8 @@ export async function execute(context: Context, selector: string | undefined, li
   const startedAt = world.clock.now();
   const ran = await onInstance(context, launch, async () => {
     await using session = await connectInstance(world, launch, signal);
+    // A recipe hears of the leases of all that it rented.
+    using _warning = context.run.isRecipe ? undefined : warnBeforeEnd(context, { tokens: [launch.token] });
     return await runThere(session, line, context);
   });
   return { id: launch.instanceId ?? launch.token, ...ran, durationMs: world.clock.now() - startedAt };

@@ -6,6 +6,16 @@ import type { JobHandle } from "./job.ts";
 /** Every command as a function, by its words. */
 export interface Gpu {
   /**
+   * Take an instance that is not in the journal into it. It spends: the recipe's budget has to cover it.
+   *
+   * For a machine that was launched elsewhere, or whose journal is lost: from now on it has a lease here, `gpu status`
+   * counts its cost and `gpu stop` knows it. Its host key is not known beforehand: the one it shows now is believed from
+   * then on, and its fingerprint is printed.
+   *
+   * On the command line: `gpu adopt`.
+   */
+  adopt(input: AdoptInput, options?: Omit<CallOptions, "retry">): Promise<AdoptOutput>;
+  /**
    * List what can be rented, cheapest first.
    *
    * Over all configured providers at once; one that cannot be asked hides none of the others.
@@ -372,6 +382,54 @@ export interface Gpu {
 
 /** A stream that can be iterated without `await`. */
 export type Stream<T> = Promise<AsyncIterable<T>> & AsyncIterable<T>;
+
+/** What `gpu.adopt` takes. */
+export interface AdoptInput {
+  /** id, unique beginning of an id, name or launch token */
+  instance: string;
+  /**
+   * lease in hours from now: the instance is stopped when it ends
+   *
+   * Default: `1`.
+   */
+  hours?: number;
+  /**
+   * show what would be taken and change nothing
+   *
+   * Default: `false`.
+   */
+  dryRun?: boolean;
+}
+
+/** What `gpu.adopt` returns. */
+export type AdoptOutput = {
+  /** the provider's id */
+  id: string;
+  /** its name at the provider */
+  name: string | null;
+  /** where it is rented */
+  provider: string;
+  /** instance type */
+  type: string;
+  /** US dollars an hour */
+  pricePerHour: number;
+  /** when it is stopped */
+  leaseEndsAt: string;
+  /** whole minutes until then */
+  leaseMinutesLeft: number;
+  /** the most it can cost from now on, in US dollars */
+  costDollars: number;
+  /** its launch token in the journal; null where it has none yet */
+  token: string | null;
+  /** of the host key that is believed from now on */
+  hostKeyFingerprint: string | null;
+  /** whether it lets this computer's key in; null when not tried */
+  isReachable: boolean | null;
+  /** what does not work with it */
+  remark: string | null;
+  /** false under `--dry-run` */
+  adopted: boolean;
+};
 
 /** What `gpu.available` takes. */
 export interface AvailableInput {

@@ -1,35 +1,18 @@
 // The CI client as a library, for recipes and scripts that want its parts rather than `gpu.ci`.
+import type { Job } from "../ci/job.ts";
+import type { ProjectZip, SubmitOptions } from "../ci/library.ts";
+import type { CiSettings } from "../ci/settings.ts";
 import { trackCall } from "./calls.ts";
 import { currentRun } from "./current.ts";
 import type { JobEvent } from "./job.ts";
 
 /** Where a CI server is and who asks; what is left out comes from environment and configuration, as for `gpu ci`. */
-export interface CiServerOptions {
-  readonly server?: string;
-  readonly apiKey?: string;
-}
+export type CiServerOptions = CiSettings;
 
 /** One job as the server lists it. */
-export interface CiJob {
-  readonly job_id: string;
-  readonly status: string;
-  readonly success: boolean | null;
-  readonly start_time: string | null;
-  readonly end_time: string | null;
-}
+export type CiJob = Readonly<Job>;
 
-/** A project as a zip: a stream, or all its bytes. */
-export type ProjectZip = ReadableStream<Uint8Array> & { bytes(): Promise<Uint8Array> };
-
-/** What is submitted, and where. */
-export interface SubmitOptions extends CiServerOptions {
-  /** The project's folder; the current one when left out. */
-  readonly dir?: string;
-  /** Arguments for the line that runs the tests. */
-  readonly args?: readonly string[];
-  /** Obey `.gitignore` and `.gpuignore`; true when left out. */
-  readonly ignore?: boolean;
-}
+export type { ProjectZip, SubmitOptions };
 
 /** The client, and the signal that ends what it does with the run. */
 async function library() {

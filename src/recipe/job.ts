@@ -1,10 +1,8 @@
+import type { CiEvent } from "../ci/job.ts";
 import { CiError } from "../errors.ts";
 
 /** What a CI server says of a job. */
-export type JobEvent =
-  | { readonly type: "job_id"; readonly jobId: string }
-  | { readonly type: "log"; readonly data: string }
-  | { readonly type: "complete"; readonly success: boolean };
+export type JobEvent = CiEvent;
 
 /** A job on a CI server. */
 export interface JobHandle {

@@ -48,7 +48,9 @@ export class TextCollector {
     this.#bytes += chunk.length;
     this.#isTooMuch ||= this.#bytes > this.#maxBytes;
     // Joined now and then only: each time costs what is kept.
-    if (this.#isTooMuch && this.#bytes > 2 * lastWordsBytes) this.#keep(Buffer.concat(this.#chunks).subarray(-lastWordsBytes));
+    if (this.#isTooMuch && this.#bytes > 2 * lastWordsBytes) {
+      this.#keep(Buffer.concat(this.#chunks).subarray(-lastWordsBytes));
+    }
   }
 
   /** All of it, or `undefined` where that was too much. */
@@ -81,7 +83,8 @@ export function outputOf(
       enumerable: true,
       get() {
         throw new GpuError(`\`${firstLine(command)}\` printed more than ${keepBytes / 2 ** 20} MiB on ${name}`, {
-          hint: "so much is not kept in memory: let the command write it to a file, or pick out what matters (`| tail`)",
+          hint:
+            "so much is not kept in memory: let the command write it to a file, or pick out what matters (`| tail`)",
         });
       },
     });

@@ -17,8 +17,13 @@ export function addressOf(launch: Launch): SshAddress {
 }
 
 /** Logs in on a machine that this computer launched, with the host key it was launched with. */
-export function connectInstance(world: Reaching, launch: Launch, signal?: AbortSignal): Promise<Session> {
-  return connectAt(world, { address: addressOf(launch), hostKey: launch.hostPublicKey, signal });
+export async function connectInstance(world: Reaching, launch: Launch, signal?: AbortSignal): Promise<Session> {
+  if (launch.hostPublicKey === "") {
+    throw new GpuError(`the host key of \`${launch.instanceId ?? launch.token}\` is not known, so it is not believed`, {
+      hint: "it was adopted while SSH did not answer; its lease and `gpu stop` work",
+    });
+  }
+  return await connectAt(world, { address: addressOf(launch), hostKey: launch.hostPublicKey, signal });
 }
 
 interface At {

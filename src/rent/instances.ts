@@ -132,7 +132,7 @@ function stranger(provider: string, instance: ProviderInstance): Instance {
 }
 
 /** The name that a person gave: `gpu` puts the launch token behind it. */
-function givenName({ name, token }: ProviderInstance): string | null {
+export function givenName({ name, token }: ProviderInstance): string | null {
   const given = token === undefined ? name : name.replace(`-${token}`, "");
   return given === "" ? null : oneLine(given);
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { GpuError } from "../errors.ts";
 import type { Journal } from "./journal.ts";
 import { type Bindings, type JournalSql, whereAll } from "./journal-sql.ts";
-import { EventRow, type Intent, Launch, type LaunchState, type Owner, RunRow } from "./rows.ts";
+import { type Adopted, EventRow, type Intent, Launch, type LaunchState, type Owner, RunRow } from "./rows.ts";
 
 interface Move {
   readonly from: readonly LaunchState[];
@@ -77,6 +77,35 @@ export class SqliteJournal implements Journal {
         },
       );
       this.#say({ token, run, kind: "intended", text: `${intent.type} in ${intent.region} from ${intent.provider}` });
+      return this.#get(token);
+    });
+  }
+
+  adopt({ at, ...machine }: Adopted): Launch {
+    if (this.problem !== undefined) throw this.problem;
+    const { token, run, instanceId } = machine;
+    return this.#sql.commit(() => {
+      this.#sql.run(
+        `INSERT INTO launches (token, run, owner, provider, account, profile, request, name, type, region, pricePerHour,
+           state, instanceId, host, port, user, hostPublicKey, createdAt, sentAt, launchedAt, seenAt, readyAt,
+           leaseEndsAt, keepWhy)
+         VALUES (@token, @run, 'lease', @provider, @account, @profile, @request, @name, @type, @region, @pricePerHour,
+           'LAUNCHED', @instanceId, @host, @port, @user, @hostPublicKey, @now, @now, @now, @now, @readyAt,
+           @leaseEndsAt, 'adopted')`,
+        {
+          ...machine,
+          account: machine.account ?? null,
+          profile: machine.profile ?? null,
+          name: machine.name ?? null,
+          request: JSON.stringify(machine.request),
+          host: at?.host ?? null,
+          port: at?.port ?? null,
+          user: at?.user ?? null,
+          readyAt: machine.hostPublicKey === "" ? null : this.#now(),
+          now: this.#now(),
+        },
+      );
+      this.#say({ token, run, kind: "adopted", text: instanceId });
       return this.#get(token);
     });
   }

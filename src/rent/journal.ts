@@ -5,7 +5,7 @@ import type { World } from "../world.ts";
 import { journalError, openJournalFile, openMemoryJournal } from "./journal-file.ts";
 import { JournalSql } from "./journal-sql.ts";
 import { SqliteJournal } from "./journal-rows.ts";
-import type { EventRow, Intent, Launch, Owner, RunRow } from "./rows.ts";
+import type { Adopted, EventRow, Intent, Launch, Owner, RunRow } from "./rows.ts";
 
 /**
  * What was rented, on disk before it is rented. Every method is one commit, and many processes use it at once, so each
@@ -23,6 +23,8 @@ export interface Journal extends Disposable {
 
   /** Writes down a launch before anything is sent. Throws `problem` where there is one. */
   intend(intent: Intent): Launch;
+  /** Takes in a machine that runs already: its lease owns it from this commit on. Throws `problem` where there is one. */
+  adopt(machine: Adopted): Launch;
   /** `INTENDED` → `SENT`: from here on a machine may exist. */
   markSent(token: string): Launch | undefined;
   /** `SENT` → `LAUNCHED`. One that was stopped or given up meanwhile becomes `STOPPING`: look at the state. */

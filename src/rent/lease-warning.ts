@@ -5,9 +5,10 @@ import { isOpen, type Launch } from "./rows.ts";
 
 type Telling = Pick<Context, "world" | "journal" | "config" | "note">;
 
-/** Whose leases: all of a run, or those of instances by their ids. */
+/** Whose leases: all of a run, or those of instances by their launch tokens or ids. */
 export interface Whose {
   readonly run?: string;
+  readonly tokens?: readonly string[];
   readonly instanceIds?: readonly string[];
 }
 
@@ -50,10 +51,10 @@ async function warnTimeMs({ config }: Telling): Promise<number> {
   return durationMs((await config()).lease.warn ?? "10m");
 }
 
-function findLaunches(launches: readonly Launch[], { instanceIds }: Whose): Launch[] {
+function findLaunches(launches: readonly Launch[], { tokens, instanceIds }: Whose): Launch[] {
   return launches.filter((launch) =>
-    isOpen(launch) && launch.state !== "STOPPING" &&
-    (instanceIds === undefined || instanceIds.includes(launch.instanceId ?? launch.token))
+    isOpen(launch) && launch.state !== "STOPPING" && (tokens?.includes(launch.token) ?? true) &&
+    (instanceIds?.includes(launch.instanceId ?? "") ?? true)
   );
 }
 

@@ -68,6 +68,14 @@ export interface Intent {
   readonly agentToken: string;
 }
 
+/** A machine that is there already and that the journal is to know from now on. */
+export interface Adopted extends Omit<Intent, "agentToken"> {
+  readonly instanceId: string;
+  /** Empty: it is not known, and nothing but its lease works. */
+  readonly hostPublicKey: string;
+  readonly at: { readonly host: string; readonly port: number; readonly user: string } | undefined;
+}
+
 /** One run of a recipe, or one command that rents. */
 export const RunRow = z.object({
   id: z.string(),

@@ -1,5 +1,5 @@
 import type { ProviderInstance } from "../provider/provider.ts";
-import type { ListOptions } from "./instances.ts";
+import { givenName, type ListOptions } from "./instances.ts";
 import { judge, launchesOf, type Verdict } from "./reconcile.ts";
 import { carriesToken, isLive } from "./renting.ts";
 import { isOpen, type Launch } from "./rows.ts";
@@ -12,6 +12,8 @@ export interface Finding {
   /** `null`: it is not listed, or the cloud could not be asked. */
   readonly seen: ProviderInstance | null;
   readonly isAsked: boolean;
+  /** The name that a person gave it. */
+  readonly name: string | null;
   readonly verdict: Verdict | "foreign";
   readonly why: string;
 }
@@ -44,7 +46,8 @@ export async function survey(options: SurveyOptions): Promise<Finding[]> {
       const seen = listed?.find(({ id }) => id === launch.instanceId) ??
         listed?.find((instance) => carriesToken(instance, launch.token)) ?? null;
       const reason = why || (launch.owner === "run" ? "its run lives" : "its lease lasts");
-      return [{ provider: provider.name, launch, seen, isAsked: listed !== undefined, verdict, why: reason }];
+      const isAsked = listed !== undefined;
+      return [{ provider: provider.name, launch, seen, isAsked, name: launch.name, verdict, why: reason }];
     });
     const strangers = (listed ?? []).filter((instance) =>
       isLive(instance) && instance.token !== undefined && journal.launch(instance.token) === undefined &&
@@ -53,8 +56,8 @@ export async function survey(options: SurveyOptions): Promise<Finding[]> {
     return [
       ...known,
       ...strangers.map((seen): Finding => ({
-        ...{ provider: provider.name, launch: null, seen, isAsked: true, verdict: "foreign" },
-        why: "another journal's: its computer stops it, or `gpu adopt` takes it over",
+        ...{ provider: provider.name, launch: null, seen, isAsked: true, name: givenName(seen), verdict: "foreign" },
+        why: "another computer's; `gpu adopt` takes it over",
       })),
     ];
   });

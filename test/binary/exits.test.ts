@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { executable, Home, useCompiled } from "./compiled.ts";
 
 useCompiled();
@@ -50,6 +52,16 @@ describe("a command line that cannot be understood exits with 2 and says what is
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain(says);
   });
+});
+
+test("under the name `ci` it is the client of CI servers", async () => {
+  await using home = new Home();
+  const ci = join(home.path, "ci");
+  symlinkSync(executable, ci);
+  const help = await home.run(["list", "--help"], { file: ci });
+  expect(help).toEqual(await home.run(["ci", "list", "--help"]));
+  expect(help.code).toBe(0);
+  expect((await home.run(["lits"], { file: ci })).code).toBe(2);
 });
 
 test("an unknown instance", async () => {

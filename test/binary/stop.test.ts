@@ -43,7 +43,7 @@ describe("gpu stop with a configuration that cannot be read", () => {
   test.each([
     ["broken YAML", "profile: [\n"],
     ["a wrong value", "defaults: { hours: many }\n"],
-    ["an unknown provider", "profiles: { default: { provider: nowhere } }\n"],
+    ["an unknown provider", "profile: default\nprofiles: { default: { provider: nowhere } }\n"],
   ])("%s: stops all the same, and says what is wrong", async (_, text) => {
     await using home = new Home();
     await start(home, "a", "b");

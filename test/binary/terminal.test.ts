@@ -55,7 +55,8 @@ describe("at a question", () => {
     await using home = new Home();
     const gpu = await asked(home);
     gpu.close();
-    expect((await gpu.ended()).code).toBe(129);
+    // The end of the keys may be noticed before the signal.
+    expect([129, 130]).toContain((await gpu.ended()).code ?? 0);
     expect(await instancesOf(home)).toEqual(["box"]);
   });
 });

@@ -13,6 +13,8 @@ export class FakeClock implements Clock {
   #now: number;
   readonly #mode: "auto" | "manual";
   #sleepers: Sleeper[] = [];
+  /** Every pause that was asked for, in order. */
+  readonly pauses: number[] = [];
   #isJumping = false;
 
   constructor({ now = Date.UTC(2026, 0, 1), mode = "auto" }: { now?: number; mode?: "auto" | "manual" } = {}) {
@@ -34,6 +36,7 @@ export class FakeClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    this.pauses.push(ms);
     if (signal?.aborted) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const stop = () => {
@@ -57,6 +60,26 @@ export class FakeClock implements Clock {
     await settled();
     while (this.#wakeNext(end)) await settled();
     this.#now = end;
+  }
+
+  /** Moves on to the end of the next pause, where that is no further than `upTo` away. Returns whether there was one. */
+  next({ upTo }: { upTo: number }): boolean {
+    return this.#wakeNext(this.#now + upTo);
+  }
+
+  /**
+   * Lets work that has real sockets and processes go on until it is done: each pause up to `upTo` ends as soon as
+   * everything seems to wait for one; a longer one is a watch for something that is not to happen.
+   */
+  async run<T>(work: Promise<T>, { upTo = 30_000 - 1 }: { upTo?: number } = {}): Promise<T> {
+    let isDone = false;
+    const watched = work.finally(() => isDone = true);
+    watched.catch(() => {});
+    while (!isDone) {
+      for (let turn = 0; turn < 5 && !isDone; turn++) await settled();
+      if (!isDone && !this.next({ upTo })) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return await watched;
   }
 
   #jumpSoon(): void {

@@ -21,7 +21,7 @@ export interface FakeWorld extends AsyncDisposable {
   readonly local: FakeProvider;
   readonly cloud: FakeProvider;
   openTerminal(options: { isTTY: boolean; typed?: readonly string[] }): FakeTerminal;
-  /** What differs each time, written as it is in the pages: folders, ports, and a probe that may not be back yet. */
+  /** What differs each time, written as it is in the pages: folders, ports, host keys, a probe that may not be back. */
   settle(line: string): string;
   advance(ms: number): void;
 }
@@ -102,13 +102,17 @@ export async function fakeWorld(): Promise<FakeWorld> {
       return await fetch(new URL(target.pathname + target.search, `http://127.0.0.1:${port}`), init);
     },
     dial: (to) => machines.dial(to),
-    spawn: (command, options) => command.at(-1) === ":background" ? background() : spawnReal(command, options),
+    spawn: (command, options) =>
+      command.at(-1) === ":background" ? background(options.cwd) : spawnReal(command, options),
   };
   const registry: ProviderRegistry = { local: () => Promise.resolve(local), cloud: () => Promise.resolve(cloud) };
-  const background = () => {
+  const background = (state: string) => {
     const ending = new AbortController();
-    // With chance of its own: when it starts must not change what commands draw.
-    const own = { ...world, terminal: fakeTerminal(), random: countingBytes() };
+    // With chance and time of its own: when it starts must not change what commands draw, and leases end by commands.
+    const own = {
+      ...{ ...world, terminal: fakeTerminal(), random: countingBytes(), clock: new PageClock() },
+      folders: { ...world.folders, state },
+    };
     const over = runBackground(own, { signal: ending.signal, registry });
     stack.defer(async () => {
       ending.abort(new Error("the page is over"));
@@ -127,6 +131,9 @@ export async function fakeWorld(): Promise<FakeWorld> {
     advance: (ms) => clock.advance(ms),
     settle: (line) =>
       line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace('"latencyMs": null', '"latencyMs": 0').replace(
+        /SHA256:[A-Za-z0-9+/]{43}/g,
+        `SHA256:${"A".repeat(43)}`,
+      ).replace(
         /(127\.0\.0\.1:|"localPort": )([1-6]\d{4})\b/g,
         (found, before: string, port: string) => {
           if (isPortOfMachine(Number(port))) return found;

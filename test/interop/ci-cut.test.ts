@@ -7,7 +7,8 @@ import { startAgent } from "../../src/agent/agent.ts";
 import { ciClient } from "../../src/ci/client.ts";
 import type { Listener } from "../../src/ci/listen.ts";
 import { packProject } from "../../src/ci/pack.ts";
-import { ciWorld, FakeClock, present } from "../fake/ci-world.ts";
+import { ciWorld, present } from "../fake/ci-world.ts";
+import { FakeClock } from "../fake/clock.ts";
 
 const token = "t";
 let home: string;
@@ -65,7 +66,7 @@ test("a log that is cut off again and again loses no line and repeats none", asy
     { path: "/submit-stream", afterBytes: 4_000 },
     ...[600, 1_000, 3_000, 9_000, 900].map((afterBytes) => ({ path: stream, afterBytes })),
   ]);
-  const clock = new FakeClock();
+  const clock = new FakeClock({ mode: "manual" });
   const { submitStreaming } = ciClient({ world: ciWorld({ home, clock }), server: line.url, apiKey: token });
   const events = await clock.run(
     Array.fromAsync(submitStreaming(await zipOf("i=0; while [ $$i -lt 500 ]; do echo line $$i; i=$$((i+1)); done"))),
@@ -80,7 +81,7 @@ test("a submission whose answer is lost is sent again and is still one job", asy
     path: "/submit-async",
     afterBytes: 20,
   }]);
-  const clock = new FakeClock();
+  const clock = new FakeClock({ mode: "manual" });
   const { submitAsync, listJobs } = ciClient({ world: ciWorld({ home, clock }), server: line.url, apiKey: token });
   const id = await clock.run(submitAsync(await zipOf("true")));
   expect((await clock.run(listJobs())).map(({ job_id }) => job_id)).toEqual([id]);

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { realClock } from "../../src/outside.ts";
 import type { SshAddress } from "../../src/provider/provider.ts";
 import type { World } from "../../src/world.ts";
 
@@ -118,23 +119,7 @@ export async function freePort(): Promise<number> {
 export const realWorld: Pick<World, "clock" | "dial" | "platform" | "random"> = {
   random: (byteCount) => randomBytes(byteCount),
   platform: process.platform,
-  clock: {
-    monotonic: () => performance.now(),
-    now: () => Date.now(),
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason);
-        const stop = () => {
-          clearTimeout(timer);
-          reject(signal?.reason);
-        };
-        const timer = setTimeout(() => {
-          signal?.removeEventListener("abort", stop);
-          resolve();
-        }, ms);
-        signal?.addEventListener("abort", stop, { once: true });
-      }),
-  },
+  clock: realClock,
   dial: ({ host, port, signal }) =>
     new Promise((resolve, reject) => {
       const socket = net.connect({ host, port, noDelay: true });

@@ -16,7 +16,8 @@ import type { Launch } from "../../src/rent/rows.ts";
 import { writeSecret } from "../../src/secrets.ts";
 import { type SshServer, startSshServer } from "../../src/ssh/server.ts";
 import type { Provider } from "../../src/provider/provider.ts";
-import { ciWorld, realClock } from "../fake/ci-world.ts";
+import { realClock } from "../../src/outside.ts";
+import { ciWorld } from "../fake/ci-world.ts";
 import { FakeStatusDaemon } from "../fake/status-daemon.ts";
 import { FakeProvider } from "../fake/provider.ts";
 

@@ -8,7 +8,8 @@ import type { CiEvent } from "../../src/ci/job.ts";
 import { ciLibrary } from "../../src/ci/library.ts";
 import { CiError } from "../../src/errors.ts";
 import { FakeCiServer } from "../fake/ci-server.ts";
-import { ciWorld, FakeClock, present } from "../fake/ci-world.ts";
+import { ciWorld, present } from "../fake/ci-world.ts";
+import { FakeClock } from "../fake/clock.ts";
 
 let server: FakeCiServer;
 let clock: FakeClock;
@@ -16,7 +17,7 @@ let home: string;
 
 beforeEach(async () => {
   server = await FakeCiServer.start();
-  clock = new FakeClock();
+  clock = new FakeClock({ mode: "manual" });
   home = await mkdtemp(join(tmpdir(), "ci-client-"));
 });
 afterEach(async () => {
@@ -69,7 +70,7 @@ describe("a submission", () => {
 
   test("is not repeated when the answer is lost: the error names the job that looks like it", async () => {
     server.losesAnswer = true;
-    clock = new FakeClock();
+    clock = new FakeClock({ mode: "manual" });
     const error = await failure(Array.fromAsync(client().submitStreaming(zip)));
     const jobId = present([...server.jobs.keys()][0]);
     expect(server.uploads).toHaveLength(1);

@@ -36,20 +36,27 @@ test("an empty group is forgotten, one with a process in it is not", async () =>
 
 test.skipIf(process.platform !== "linux")("a group whose number a stranger has now is left alone", async () => {
   // The shell of another program leads a group of its own; its parent is not this process.
-  const launcher = spawn("sh", ["-c", "setsid sh -c 'echo $$; exec sleep 93' & wait"], { stdio: ["ignore", "pipe", "ignore"] });
-  const stranger = await new Promise<number>((resolve) => launcher.stdout?.once("data", (text) => resolve(Number(text))));
+  const launcher = spawn("sh", ["-c", "setsid sh -c 'echo $$; exec sleep 93' & wait"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const stranger = await new Promise<number>((resolve) =>
+    launcher.stdout?.once("data", (text) => resolve(Number(text)))
+  );
   started.push(stranger);
   await endFamily({ clock, platform: "linux" }, family([stranger]), { graceMs: 50 });
   expect(() => process.kill(stranger, 0)).not.toThrow();
 });
 
-test.skipIf(process.platform !== "linux")("what a marked line started ends, without the mark in its environment too", async () => {
-  const line = await start("env -i sh -c 'trap \"\" TERM; sleep 92 & wait' & exec sleep 92", { GPU_TEST: "here" });
-  await Bun.sleep(50);
-  await endFamily({ clock, platform: "linux" }, family([line.pid], "GPU_TEST=here"), { graceMs: 100 });
-  expect(await line.ended).toBe("SIGTERM");
-  expect(readProc().filter(({ group }) => group === line.pid)).toEqual([]);
-});
+test.skipIf(process.platform !== "linux")(
+  "what a marked line started ends, without the mark in its environment too",
+  async () => {
+    const line = await start("env -i sh -c 'trap \"\" TERM; sleep 92 & wait' & exec sleep 92", { GPU_TEST: "here" });
+    await Bun.sleep(50);
+    await endFamily({ clock, platform: "linux" }, family([line.pid], "GPU_TEST=here"), { graceMs: 100 });
+    expect(await line.ended).toBe("SIGTERM");
+    expect(readProc().filter(({ group }) => group === line.pid)).toEqual([]);
+  },
+);
 
 describe("where processes carry no marks", () => {
   const platform = "darwin";

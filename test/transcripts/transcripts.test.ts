@@ -98,7 +98,7 @@ async function playStep(
   onOutput: OnOutput,
 ): Promise<string[]> {
   const { command, typed } = splitTyped(line);
-  const [called, ...argv] = toWords(command);
+  const [called, ...argv] = toWords(command.replace(/^elsewhere /, ""));
   if (called === "sleep") {
     fake.advance(durationMs(argv[0] ?? ""));
     return [];
@@ -107,7 +107,7 @@ async function playStep(
   const terminal = fake.openTerminal({ isTTY, typed });
   const isJson = argv.includes("--json");
   const exitCode = await runApp(argv, {
-    world: { ...fake.world, terminal },
+    world: { ...(command.startsWith("elsewhere ") ? anotherComputer(fake.world) : fake.world), terminal },
     registry: fake.registry,
     signal: new AbortController().signal,
     version: "0.0.0",
@@ -115,6 +115,11 @@ async function playStep(
   });
   const lines = terminal.takeLines().map((line) => fake.settle(line));
   return exitCode === 0 ? lines : [...lines, `[exit ${exitCode}]`];
+}
+
+/** `elsewhere gpu …`: the same clouds and the same configuration, another journal and another key. */
+function anotherComputer(world: FakeWorld["world"]): FakeWorld["world"] {
+  return { ...world, folders: { ...world.folders, state: `${world.folders.state}-elsewhere` } };
 }
 
 /** What a program reads is the text, so it is the text that must fit. */

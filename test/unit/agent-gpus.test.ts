@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { Gpus } from "../../src/agent/gpus.ts";
 import { parseGpus, readGpus } from "../../src/agent/nvidia-smi.ts";
 import { fakeNvidiaSmi } from "../../src/provider/local/fake-gpu.ts";
-import { ciWorld, FakeClock } from "../fake/ci-world.ts";
+import { ciWorld } from "../fake/ci-world.ts";
+import { FakeClock } from "../fake/clock.ts";
 
 const fields = ["index", "uuid", "utilization.gpu", "memory.used", "power.draw", "name"] as const;
 
@@ -47,7 +48,7 @@ describe("what nvidia-smi prints", () => {
 });
 
 /** A machine whose `nvidia-smi` is this script. */
-function machine(script: string, clock = new FakeClock()) {
+function machine(script: string, clock = new FakeClock({ mode: "manual" })) {
   const folder = mkdtempSync(join(tmpdir(), "gpu-smi-"));
   writeFileSync(join(folder, "nvidia-smi"), script, { mode: 0o700 });
   const world = ciWorld({ home: folder, env: { PATH: `${folder}:/usr/bin:/bin`, HOME: folder }, clock });

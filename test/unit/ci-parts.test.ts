@@ -108,6 +108,11 @@ describe("a project", () => {
     const { because, setup, test } = await readProject(folder, args);
     return { because, setup, test };
   };
+  test.each([["90s", 90_000], ["1h30m", 5_400_000], ["0.5h", 1_800_000]])("has a timeout: %s", async (timeout, ms) => {
+    await writeFile(join(folder, "gpu-ci.yaml"), JSON.stringify({ test: "true", timeout }));
+    expect((await readProject(folder, [])).timeoutMs).toBe(ms);
+  });
+
   const scripts = '{"scripts":{"test":"node --test"}}';
 
   test.each([

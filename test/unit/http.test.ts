@@ -3,13 +3,14 @@ import { z } from "zod";
 import { HttpError } from "../../src/http/errors.ts";
 import { readEvents, type ServerEvent } from "../../src/http/events.ts";
 import { request, requestJson, type RequestOptions } from "../../src/http/request.ts";
-import { FakeClock, present } from "../fake/ci-world.ts";
+import { present } from "../fake/ci-world.ts";
+import { FakeClock } from "../fake/clock.ts";
 
 type Answer = Response | Error | (() => Promise<Response>);
 
 /** A target whose answers come one after the other; the last one stays. */
 function target(...answers: Answer[]) {
-  const clock = new FakeClock();
+  const clock = new FakeClock({ mode: "manual" });
   const seen: { url: string; init: RequestInit | undefined }[] = [];
   const world = {
     clock,
@@ -181,7 +182,11 @@ describe("an answer's body", () => {
   });
 
   test("of an error that stalls is taken as far as it came", async () => {
-    expect(await read(target(stalling("no suc", 404)))).toMatchObject({ reason: "status", status: 404, body: "no suc" });
+    expect(await read(target(stalling("no suc", 404)))).toMatchObject({
+      reason: "status",
+      status: 404,
+      body: "no suc",
+    });
   });
 
   test("without an end is not read to it", async () => {

@@ -2,7 +2,8 @@ import { afterAll, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
 import { LaunchRefused } from "../../src/provider/provider.ts";
 import { lambdaProvider } from "../../src/provider/lambda/lambda.ts";
-import { realClock } from "../fake/ci-world.ts";
+import { realClock } from "../../src/outside.ts";
+
 import { apiKey, instance, lambdaFixture, launchRequest, rateLimit, removeFolders } from "./lambda-fixture.ts";
 
 afterAll(removeFolders);

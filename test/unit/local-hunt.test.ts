@@ -22,15 +22,18 @@ function protect(pid: number): void {
   restore = () => void spy.mockRestore();
 }
 
-test.skipIf(process.platform !== "linux")("a process of another user stops nobody from ending the rest, and is named", async () => {
-  const [stranger, own] = [marked(), marked()];
-  protect(stranger.pid);
-  const error = await endMarked({ world, token, pid: undefined }).catch((error: unknown) => error);
-  expect(error).toMatchObject({
-    message: `processes that the machine started belong to another user, who alone can end them: ${stranger.pid}`,
-  });
-  expect((await own.exited) > 0).toBe(true);
-});
+test.skipIf(process.platform !== "linux")(
+  "a process of another user stops nobody from ending the rest, and is named",
+  async () => {
+    const [stranger, own] = [marked(), marked()];
+    protect(stranger.pid);
+    const error = await endMarked({ world, token, pid: undefined }).catch((error: unknown) => error);
+    expect(error).toMatchObject({
+      message: `processes that the machine started belong to another user, who alone can end them: ${stranger.pid}`,
+    });
+    expect((await own.exited) > 0).toBe(true);
+  },
+);
 
 test.skipIf(process.platform !== "linux")("a process that ends by itself is waited for", async () => {
   const own = marked();

@@ -85,8 +85,8 @@ test("under `--json` all that prints on stdout prints on stderr, and as before a
       console.log("stdout"); console.count(); console.group("again");`,
   });
   const child = Bun.spawn([process.execPath, join(bench.folder, "print.ts")], { stdout: "pipe", stderr: "pipe" });
-  expect(await child.stdout.text()).toBe("stdout\ndefault: 1\nagain\n");
-  const stderr = await child.stderr.text();
+  expect(await new Response(child.stdout).text()).toBe("stdout\ndefault: 1\nagain\n");
+  const stderr = await new Response(child.stderr).text();
   expect(stderr).toStartWith("a\na\na\na\na\na");
   expect(stderr).toEndWith("default: 1\ndefault: 2\ndefault: 1\ntitle\n  inside\nb\nc\nd\n");
 });

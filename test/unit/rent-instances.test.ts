@@ -82,7 +82,7 @@ test("a machine that the journal does not know is shown as a stranger, without w
   computer.provider.add({ name: "evil\x1b]0;title\x07", token: "ffffffffffffffffffff" });
   expect(await list(computer)).toMatchObject([{
     id: "i-1",
-    name: "evil?]0;title?",
+    name: "evil ]0;title",
     owner: "unknown",
     state: "running",
     costDollars: null,

@@ -9,10 +9,14 @@ export default defineCommand({
   examples: [{ command: "gpu tunnel status", says: "bytes, connections, reconnects and latency of each" }],
   input: z.object({}),
   output: z.array(Tunnel),
-  async run(_input, { world }) {
+  async run(_input, context) {
     const { tunnelStatus } = await import("../../background/client.ts");
     const { toTunnel } = await import("../../background/tunnel.ts");
-    return (await tunnelStatus(world)).map(toTunnel);
+    const { noteEndingLeases } = await import("../../rent/lease-warning.ts");
+    const reports = await tunnelStatus(context.world);
+    const instanceIds = reports.map(({ instanceId }) => instanceId);
+    if (instanceIds.length > 0) await noteEndingLeases(context, { instanceIds });
+    return reports.map(toTunnel);
   },
   view: (tunnels) => ({
     columns: ["name", "state", "forwards", "connections", "in", "out", "reconnects", "latency"],

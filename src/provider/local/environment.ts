@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { bunScript } from "../../agent/bun-folder.ts";
 import type { World } from "../../world.ts";
 import { fakeNvidiaSmi } from "./fake-gpu.ts";
 import { agentSocket, user } from "./folder.ts";
@@ -82,11 +83,8 @@ const bareShims: Readonly<Record<string, string>> = {
 };
 
 /** `bun` on the machine: this executable, which contains it, or the one that runs us. */
-function bunShim({ platform, self: [executable = "", ...script] }: World): Record<string, string> {
-  const isCompiled = script.length === 0;
-  if (platform === "win32") {
-    return { "bun.cmd": `@echo off\r\n${isCompiled ? "set BUN_BE_BUN=1\r\n" : ""}"${executable}" %*\r\n` };
-  }
-  const quoted = `'${executable.replaceAll("'", `'\\''`)}'`;
-  return { bun: `#!/bin/sh\n${isCompiled ? "BUN_BE_BUN=1 " : ""}exec ${quoted} "$@"\n` };
+function bunShim(world: World): Record<string, string> {
+  if (world.platform !== "win32") return { bun: bunScript(world) };
+  const [executable = "", ...script] = world.self;
+  return { "bun.cmd": `@echo off\r\n${script.length === 0 ? "set BUN_BE_BUN=1\r\n" : ""}"${executable}" %*\r\n` };
 }

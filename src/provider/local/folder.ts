@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { GpuError, systemCode } from "../../errors.ts";
-import { reasonOf } from "../../files.ts";
+import { reasonOf, replaceWhole } from "../../files.ts";
 import { isLocked } from "../../lock.ts";
 import type { World } from "../../world.ts";
 import type { ProviderState } from "../provider.ts";
@@ -88,11 +88,11 @@ export async function readStatus(folder: string): Promise<Status | undefined> {
 }
 
 export async function writeMachine(folder: string, machine: Machine): Promise<void> {
-  await replaceFile(join(folder, "machine.json"), JSON.stringify(machine, null, 2));
+  await replaceWhole(join(folder, "machine.json"), JSON.stringify(machine, null, 2));
 }
 
 export async function writeStatus(folder: string, status: Status): Promise<void> {
-  await replaceFile(join(folder, "status.json"), JSON.stringify(status));
+  await replaceWhole(join(folder, "status.json"), JSON.stringify(status));
 }
 
 /** Held by the machine's process as long as it lives. */
@@ -155,17 +155,5 @@ async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T | un
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
     throw new GpuError(`cannot read \`${path}\`, which says what a local machine is`, { cause: error });
-  }
-}
-
-/** Makes no folder: a machine that was removed meanwhile must not come back as a file of its own. */
-async function replaceFile(path: string, content: string): Promise<void> {
-  const draft = `${path}.${crypto.randomUUID()}.new`;
-  try {
-    await writeFile(draft, content, { mode: 0o600, flag: "wx" });
-    await rename(draft, path);
-  } catch (error) {
-    await rm(draft, { force: true }).catch(() => {});
-    throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, { cause: error });
   }
 }
