@@ -45,8 +45,13 @@ const testFolders: Section[] = ["unit", "transcripts", "system", "interop", "bin
   name,
   run: () => testFolder(name),
 }));
+/** Fewer runs than `scripts/torture` has by itself. */
+const torture: Section = {
+  name: "torture",
+  run: () => check([process.execPath, "scripts/torture.ts", "--runs", "48", "--homes", "3"]),
+};
 
-const sections = [...staticChecks, ...testFolders];
+const sections = [...staticChecks, ...testFolders, torture];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !sections.some((section) => section.name === name));
 if (unknown.length > 0) {
@@ -74,7 +79,7 @@ const isWanted = ({ name }: Section) => wanted.length === 0 || wanted.includes(n
 printRow("section", "passed", "failed", "skipped", "seconds");
 const startedAt = performance.now();
 const counts = await Promise.all(staticChecks.filter(isWanted).map(report));
-for (const section of testFolders.filter(isWanted)) counts.push(await report(section));
+for (const section of [...testFolders, torture].filter(isWanted)) counts.push(await report(section));
 
 const total = counts.reduce(add);
 printCounts("all", total, startedAt);

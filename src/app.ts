@@ -265,7 +265,9 @@ async function showError(error: unknown, globals: Globals, options: AppOptions):
   }
   if (error instanceof ClosedPipe || signal.reason instanceof ClosedPipe) return exitCodes.done;
   const isInterrupted = signal.aborted && signal.reason instanceof InterruptedError;
-  const shown = isInterrupted && !(error instanceof InterruptedError) ? signal.reason : error;
+  // What was interrupted may say what became of it.
+  const isSaid = error instanceof GpuError && error.kind === "interrupted";
+  const shown = isInterrupted && !isSaid ? signal.reason : error;
   const known = shown instanceof GpuError ? shown : undefined;
   const kind = known?.kind ?? "bug";
   const message = safeText(known?.message ?? `gpu has a bug: ${messageOf(shown)}`);

@@ -78,7 +78,9 @@ export const ReaperReport = z.object({
   openLaunches: z.number(),
   nextLeaseEndsAt: z.number().nullable(),
   /** Launches that are being stopped, with what went wrong last. */
-  hunts: z.array(z.object({ token: z.string(), since: z.number(), attempts: z.number(), failure: z.string().nullable() })),
+  hunts: z.array(
+    z.object({ token: z.string(), since: z.number(), attempts: z.number(), failure: z.string().nullable() }),
+  ),
 });
 
 export type ReaperReport = z.output<typeof ReaperReport>;

@@ -21,7 +21,3 @@ function withFact(failure: unknown, fact: string, hint?: string): unknown {
   const { kind, exitCode, cause } = failure;
   return new GpuError(`${failure.message}; ${fact}`, { hint: hint ?? failure.hint, kind, exitCode, cause });
 }
-
-function isInterruption(failure: unknown): boolean {
-  return !(failure instanceof GpuError) || failure.kind === "interrupted";
-}

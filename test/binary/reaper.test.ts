@@ -6,8 +6,9 @@ import process from "node:process";
 import { machineFoldersOf, processesOf } from "../../scripts/traces.ts";
 import { Home, useCompiled } from "./compiled.ts";
 
-useCompiled();
+// Building is a part of it.
 setDefaultTimeout(60_000);
+useCompiled();
 
 const recipe = (body: string) =>
   `import { gpu, recipe, z } from "gpu";

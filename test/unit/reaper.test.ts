@@ -29,7 +29,9 @@ interface Scene {
 /** A reaper on a computer of its own; time passes when the test says so. */
 async function scene(cloud: Omit<FakeOptions, "clock"> = {}): Promise<Scene> {
   closing = new AsyncDisposableStack();
-  const computer = closing.use(asAsync(await rentingComputer({ facts: { pollMs: 1_000, settleMs: 10_000 }, ...cloud })));
+  const computer = closing.use(
+    asAsync(await rentingComputer({ facts: { pollMs: 1_000, settleMs: 10_000 }, ...cloud })),
+  );
   const alive = new Set(["a1"]);
   const journal = await computer.reopen();
   const clock: Clock = {
@@ -59,7 +61,10 @@ function asAsync<T extends Disposable>(value: T): T & AsyncDisposable {
   return Object.assign(value, { [Symbol.asyncDispose]: () => Promise.resolve(value[Symbol.dispose]()) });
 }
 
-async function rent({ computer }: Scene, { owner = "run", hours = 1 }: { owner?: "run" | "lease"; hours?: number } = {}) {
+async function rent(
+  { computer }: Scene,
+  { owner = "run", hours = 1 }: { owner?: "run" | "lease"; hours?: number } = {},
+) {
   const { token } = await launch(computer, { hours });
   await waitFor(computer, token, { owner });
   return token;

@@ -77,7 +77,8 @@ describe("$", () => {
     const { InterruptedError } = await import("../../src/errors.ts");
     const ending = new AbortController();
     const running = run("await $`sleep 100 & echo $! > pid; wait`;", { signal: ending.signal });
-    while (!existsSync(join(bench.folder, "pid"))) await Bun.sleep(5);
+    // The shell makes the file before it writes into it.
+    while (!existsSync(join(bench.folder, "pid")) || Bun.file(join(bench.folder, "pid")).size === 0) await Bun.sleep(5);
     ending.abort(new InterruptedError());
     expect((await running).exitCode).toBe(130);
     await expectGone();
