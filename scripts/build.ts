@@ -121,7 +121,7 @@ function installPlatforms(): string {
 }
 
 /** Writes dist/types.bin: the declarations that recipes are checked against, embedded in the executable. */
-function generateTypes(): void {
+export function generateTypes(): void {
   const { status } = spawnSync(process.execPath, [join(root, "scripts/types.ts")], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],

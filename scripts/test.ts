@@ -14,6 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { generateTypes } from "./build.ts";
 import { denoPath, root } from "./toolchain.ts";
 import { processesOf, type Trace } from "./traces.ts";
 
@@ -78,6 +79,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 const isWanted = ({ name }: Section) => wanted.length === 0 || wanted.includes(name);
 printRow("section", "passed", "failed", "skipped", "seconds");
 const startedAt = performance.now();
+// Recipes are checked against them, in tests too.
+if (testFolders.some(isWanted)) generateTypes();
 const counts = await Promise.all(staticChecks.filter(isWanted).map(report));
 for (const section of [...testFolders, torture].filter(isWanted)) counts.push(await report(section));
 
