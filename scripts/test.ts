@@ -52,7 +52,10 @@ const torture: Section = {
   run: () => check([process.execPath, "scripts/torture.ts", "--runs", "48", "--homes", "3"]),
 };
 
-const sections = [...staticChecks, ...testFolders, torture];
+/** The main job on this repository itself, whose unit tests must pass on a machine as well as here. */
+const demo: Section = { name: "demo", run: () => check([process.execPath, "scripts/demo.ts"]) };
+
+const sections = [...staticChecks, ...testFolders, demo, torture];
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !sections.some((section) => section.name === name));
 if (unknown.length > 0) {
@@ -82,7 +85,7 @@ const startedAt = performance.now();
 // Recipes are checked against them, in tests too.
 if (testFolders.some(isWanted)) generateTypes();
 const counts = await Promise.all(staticChecks.filter(isWanted).map(report));
-for (const section of [...testFolders, torture].filter(isWanted)) counts.push(await report(section));
+for (const section of [...testFolders, demo, torture].filter(isWanted)) counts.push(await report(section));
 
 const total = counts.reduce(add);
 printCounts("all", total, startedAt);

@@ -28,6 +28,8 @@ export const keys: Readonly<Record<string, string>> = {
 
 /** A terminal in memory. */
 export function fakeTerminal({ isTTY = false, typed = [], staysOpen = false }: FakeTerminalOptions = {}): FakeTerminal {
+  // The library that reads keys asks the environment of the test run, which may say `dumb`.
+  if (isTTY) process.env.TERM = "xterm-256color";
   const pressed = typed.flatMap((word) => keys[word] ?? [...word]);
   let printed: { to: 1 | 2; text: string }[] = [];
   let stdout = "";

@@ -14,6 +14,8 @@ export const keys = { enter: "\r", down: "\x1b[B", up: "\x1b[A", escape: "\x1b",
 
 /** Types each answer, key by key, once its question stands on the screen. */
 export function typist(answers: readonly (readonly [question: string, keys: string])[]): Typist {
+  // The library that reads keys asks the environment of the test run, which may say `dumb`.
+  process.env.TERM = "xterm-256color";
   const waiting = [...answers];
   let shown = "";
   let unread = "";
