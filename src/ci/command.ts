@@ -30,6 +30,7 @@ export const CiEventOutput: z.ZodType<CiEventOutput> = z.discriminatedUnion("typ
   z.object({
     type: z.literal("job_id").describe("the job was taken; its log follows"),
     jobId: z.string().describe("id of the job"),
+    resume: z.string().optional().describe("command that follows it again"),
   }),
   z.object({
     type: z.literal("submitted").describe("the job was taken; nobody follows it"),
@@ -81,7 +82,8 @@ export async function openClient(context: Context, { instance, ...flags }: Serve
 export function viewEvent(event: CiEventOutput): View {
   if (event.type === "submitted") return `Job submitted: ${event.jobId}`;
   if (event.type === "job_id") {
-    return { stderr: `Job ID: ${event.jobId}\nIf this is cut off, \`gpu ci wait ${event.jobId}\` goes on.\n` };
+    const resume = event.resume ?? `gpu ci wait ${event.jobId}`;
+    return { stderr: `Job ID: ${event.jobId}\nIf this is cut off, \`${resume}\` goes on.\n` };
   }
   // A very long line comes in pieces, and the last line may have no end: what is printed is what was said.
   if (event.type === "log") return new TextEncoder().encode(safeText(event.data));

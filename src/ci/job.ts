@@ -25,7 +25,7 @@ export interface JobFilter {
 
 /** What a followed job says, in this order: its id (when it was just submitted), its lines, its end. */
 export type CiEvent =
-  | { readonly type: "job_id"; readonly jobId: string }
+  | { readonly type: "job_id"; readonly jobId: string; readonly resume?: string }
   /** One line with its newline; the last one may have none. */
   | { readonly type: "log"; readonly data: string }
   /** `reason` says what is known where the job itself said nothing. */

@@ -33,8 +33,8 @@ export default defineCommand({
     const { findLaunch } = await import("../rent/resolve.ts");
     const journal = await context.journal();
     const token = instance === undefined ? undefined : findLaunch(journal, instance).token;
-    const after = since === undefined ? undefined : timeOf(since, context.world.clock.now());
-    return journal.events({ token, after, limit }).map(({ time, token, run, kind, text }) => ({
+    const from = since === undefined ? undefined : timeOf(since, context.world.clock.now());
+    return journal.events({ token, since: from, limit }).map(({ time, token, run, kind, text }) => ({
       time: new Date(time).toISOString(),
       instance: token === null ? null : journal.launch(token)?.instanceId ?? token,
       run,

@@ -526,6 +526,8 @@ export type CiSubmitTestOutput = {
   type: "job_id";
   /** id of the job */
   jobId: string;
+  /** command that follows it again */
+  resume?: string;
 } | {
   /** the job was taken; nobody follows it */
   type: "submitted";
@@ -569,6 +571,8 @@ export type CiWaitOutput = {
   type: "job_id";
   /** id of the job */
   jobId: string;
+  /** command that follows it again */
+  resume?: string;
 } | {
   /** the job was taken; nobody follows it */
   type: "submitted";

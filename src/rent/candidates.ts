@@ -32,7 +32,8 @@ interface Listed {
 /** Everything that fits, the preferred type first, then the cheapest; a machine with a GPU before one without. */
 export function chooseCandidates(listed: readonly Listed[], wanted: Wanted): Choice {
   const fitting = listed.filter(({ offer }) => fits(offer, wanted));
-  if (fitting.length === 0) throw nothingFits(listed, wanted);
+  const isMistyped = wanted.types.some((type) => !listed.some(({ offer }) => offer.type === type));
+  if (fitting.length === 0 || isMistyped) throw nothingFits(listed, wanted);
   const isFree = ({ offer }: Listed) => regionsOf(offer, wanted).length > 0;
   const anyGpu = fitting.some(({ offer }) => offer.gpuCount > 0);
   const usable = wanted.types.length === 0 && anyGpu ? fitting.filter(({ offer }) => offer.gpuCount > 0) : fitting;

@@ -2,7 +2,7 @@ import type { Context, Plan } from "../command.ts";
 import { GpuError, messageOf, UsageError } from "../errors.ts";
 import { nameOf, NoAgent } from "./agent-request.ts";
 import { checkCaps } from "./caps.ts";
-import { leaseCost } from "./lease.ts";
+import { leaseCost, longestLeaseHours } from "./lease.ts";
 import type { Launch } from "./rows.ts";
 
 const hourMs = 3_600_000;
@@ -43,7 +43,11 @@ export async function extendLease(context: Context, launch: Launch, hours: numbe
   const now = world.clock.now();
   const from = Math.max(now, launch.leaseEndsAt);
   const wanted = from + Math.round(hours * hourMs);
-  if (!Number.isSafeInteger(wanted) || wanted > latest) throw new UsageError(`\`${hours}\` hours are no lease`);
+  if (!Number.isSafeInteger(wanted) || wanted - now > longestLeaseHours * hourMs) {
+    throw new UsageError(`${hours} more hours make a lease of over ${longestLeaseHours} hours`, {
+      hint: "a lease is what ends a forgotten machine; it can be extended again later",
+    });
+  }
   const { endsAt, limit } = await tellMachine(context, launch, wanted);
   const leaseEndsAt = limit === undefined ? wanted : Math.min(wanted, endsAt);
   const moved = journal.setLeaseEnd(launch.token, leaseEndsAt);
@@ -61,7 +65,6 @@ export async function extendLease(context: Context, launch: Launch, hours: numbe
 }
 
 /** The last moment that a date can say in four digits of a year. */
-const latest = Date.UTC(9999, 11, 31);
 
 async function checkBudget(context: Context, { pricePerHour, run }: Launch, hours: number): Promise<void> {
   const costDollars = leaseCost({ pricePerHour, hours });

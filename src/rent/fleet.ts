@@ -88,7 +88,10 @@ export async function oneInstance(
 /** The same as the journal knows it: only what was launched from this computer has keys to reach it. */
 export async function oneLaunch(context: Context, selector?: string): Promise<Launch> {
   const instance = await oneInstance(context, selector);
-  const launch = instance.token === null ? undefined : (await context.journal()).launch(instance.token);
+  const journal = await context.journal();
+  // Nobody may have waited for it yet: then the address is only in the list.
+  if (instance.token !== null && instance.address) journal.markSeen(instance.token, instance.address);
+  const launch = instance.token === null ? undefined : journal.launch(instance.token);
   if (launch) return launch;
   throw new GpuError(`\`${instance.id}\` was not launched from this computer, so its keys are not here`, {
     hint: "`gpu status` shows which instances are this computer's",

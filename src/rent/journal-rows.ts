@@ -247,10 +247,23 @@ export class SqliteJournal implements Journal {
     this.#sql.commit(() => this.#say(event));
   }
 
-  events(filter: { token?: string; run?: string; after?: number; limit?: number } = {}): EventRow[] {
-    const { token, run, after, limit = 1000 } = filter;
-    const conditions = [token && "token = @token", run && "run = @run", after !== undefined && "id > @after"];
-    const bindings = { ...(token && { token }), ...(run && { run }), ...(after !== undefined && { after }), limit };
+  events(
+    filter: { token?: string; run?: string; after?: number; since?: number; limit?: number } = {},
+  ): EventRow[] {
+    const { token, run, after, since, limit = 1000 } = filter;
+    const conditions = [
+      token && "token = @token",
+      run && "run = @run",
+      after !== undefined && "id > @after",
+      since !== undefined && "time >= @since",
+    ];
+    const bindings = {
+      ...(token && { token }),
+      ...(run && { run }),
+      ...(after !== undefined && { after }),
+      ...(since !== undefined && { since }),
+      limit,
+    };
     const last = `SELECT * FROM events ${whereAll(conditions)} ORDER BY id DESC LIMIT @limit`;
     return this.#sql.all(EventRow, `SELECT * FROM (${last}) ORDER BY id`, bindings);
   }

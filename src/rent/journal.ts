@@ -53,7 +53,7 @@ export interface Journal extends Disposable {
   /** Adds a line to `gpu log`. Transitions add their own. */
   note(event: { token?: string; run?: string; kind: string; text: string }): void;
   /** Oldest first; of these the last `limit`. */
-  events(filter?: { token?: string; run?: string; after?: number; limit?: number }): EventRow[];
+  events(filter?: { token?: string; run?: string; after?: number; since?: number; limit?: number }): EventRow[];
 }
 
 /** Opens the journal of this state folder, and makes it the first time. Never fails: see `problem`. */

@@ -107,7 +107,10 @@ async function prepare(options: LaunchOptions) {
 const answerGraceMs = 4_000;
 
 /** Asks once. `undefined`: no answer, so whether there is a machine is not known. */
-async function send({ world, provider, signal }: LaunchOptions, request: LaunchRequest): Promise<string | undefined> {
+async function send(
+  { world, journal, provider, run, signal }: LaunchOptions,
+  request: LaunchRequest,
+): Promise<string | undefined> {
   const answered = new AbortController();
   const tooLate = new AbortController();
   const afterInterrupt = () => {
@@ -117,7 +120,11 @@ async function send({ world, provider, signal }: LaunchOptions, request: LaunchR
   try {
     return (await provider.launch({ ...request, wanted: signal }, tooLate.signal)).id;
   } catch (error) {
-    if (error instanceof LaunchRefused) throw new NothingMade(refusal(provider, error));
+    if (error instanceof LaunchRefused) {
+      // Remembered, so that its machine is not looked for all day: there is none.
+      journal.note({ token: request.token, run, kind: "refused", text: error.message });
+      throw new NothingMade(refusal(provider, error));
+    }
     return undefined;
   } finally {
     signal?.removeEventListener("abort", afterInterrupt);

@@ -3,7 +3,8 @@ import type { Provider } from "../provider/provider.ts";
 import type { World } from "../world.ts";
 import type { Journal } from "./journal.ts";
 import { recordFailure } from "./still-running.ts";
-import { judge } from "./reconcile.ts";
+import { longestSearchMs, searchGivenUp } from "./reaper-search.ts";
+import { givenUpSince, judge } from "./reconcile.ts";
 import { isOpen, type Launch } from "./rows.ts";
 import { stopInstance } from "./stop.ts";
 
@@ -51,6 +52,8 @@ export class Reaper implements AsyncDisposable {
   #loop: Promise<void> | undefined;
   #alarm = new AbortController();
   #openLaunches: readonly Launch[] = [];
+  /** Launches that seem to have made nothing, and are looked for. */
+  readonly #searches = new Map<string, "going on" | "over">();
 
   constructor(options: ReaperOptions) {
     this.#options = options;
@@ -63,7 +66,11 @@ export class Reaper implements AsyncDisposable {
 
   /** How many things would go unwatched without it: runs, launches that may have a machine. */
   get heldCount(): number {
-    return this.#watched.size + this.#openLaunches.length + this.#hunts.size;
+    return this.#watched.size + this.#openLaunches.length + this.#hunts.size + this.#searching.length;
+  }
+
+  get #searching(): string[] {
+    return [...this.#searches].filter(([, state]) => state === "going on").map(([token]) => token);
   }
 
   get runs(): string[] {
@@ -116,10 +123,12 @@ export class Reaper implements AsyncDisposable {
       let wakeAt = now + tickMs;
       try {
         wakeAt = Math.min(wakeAt, this.#round(now));
+        this.#beginSearches(now);
       } catch (error) {
         log(`the journal cannot be read: ${messageOf(error)}`);
       }
-      const held = `${this.runs} ${this.#openLaunches.map(({ token }) => token)} ${[...this.#hunts.keys()]}`;
+      const tokens = [this.#openLaunches.map(({ token }) => token), [...this.#hunts.keys()], this.#searching];
+      const held = [this.runs, ...tokens].join(" ");
       if (held !== lastHeld) onChange();
       lastHeld = held;
       await this.#sleep(Math.max(1, wakeAt - world.clock.now()), this.#alarm.signal);
@@ -163,6 +172,19 @@ export class Reaper implements AsyncDisposable {
 
   #isAlive(run: string): boolean {
     return this.#watched.has(run) || this.#options.isRunAlive(run);
+  }
+
+  #beginSearches(now: number): void {
+    for (const launch of givenUpSince(this.#options.journal, now - longestSearchMs)) {
+      if (!this.#searches.has(launch.token)) void this.#search(launch);
+    }
+  }
+
+  async #search(launch: Launch): Promise<void> {
+    this.#searches.set(launch.token, "going on");
+    if (await searchGivenUp(this.#options, launch, this.#over.signal)) void this.#hunt(launch.token);
+    this.#searches.set(launch.token, "over");
+    this.look();
   }
 
   /** Stops one machine, however often that has to be tried. */

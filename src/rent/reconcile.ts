@@ -140,9 +140,14 @@ function launchesToSettle({ journal, world, isRunAlive }: ReconcileOptions): Lau
   const now = world.clock.now();
   const rule = { listed: [], now, settleMs: Infinity, isRunAlive };
   const orphans = journal.launches({ open: true }).filter((launch) => judge(launch, rule).verdict === "stop");
-  const givenUp = journal.launches({ endedSince: now - sweepMs })
-    .filter((launch) => launch.state === "ABSENT" && launch.sentAt !== null);
-  return [...orphans, ...givenUp];
+  return [...orphans, ...givenUpSince(journal, now - sweepMs)];
+}
+
+/** Launches that were asked for and seem to have made nothing, though nobody said so. */
+export function givenUpSince(journal: Journal, since: number): Launch[] {
+  return journal.launches({ endedSince: since }).filter(({ state, sentAt, token }) =>
+    state === "ABSENT" && sentAt !== null && !journal.events({ token }).some(({ kind }) => kind === "refused")
+  );
 }
 
 /** Every launch of a provider that reconciling looks at: the open ones, and those that ended a short time ago. */

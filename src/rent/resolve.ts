@@ -61,7 +61,9 @@ function match(instances: readonly Instance[], selector: string): Instance | und
 
 function endedLately({ world, journal }: ListOptions, selector: string): Instance | undefined {
   const now = world.clock.now();
-  const ended = journal.launches({ open: false }).map((launch) => instanceOf({ launch, now }));
+  // What never was a machine cannot be stopped again.
+  const stopped = journal.launches({ open: false }).filter(({ state }) => state === "STOPPED");
+  const ended = stopped.map((launch) => instanceOf({ launch, now }));
   return ended.findLast((instance) => [instance.id, instance.token, instance.name].includes(selector));
 }
 

@@ -1,5 +1,6 @@
 import type { Context } from "../command.ts";
-import { GpuError, messageOf, UsageError } from "../errors.ts";
+import { GpuError, LoginError, messageOf, NotFoundError, UsageError } from "../errors.ts";
+import { requireAbility } from "../provider/ability.ts";
 import type { Provider } from "../provider/provider.ts";
 import { bootInstance, leaveBooting } from "./boot.ts";
 import { type Candidate, type Choice, chooseCandidates, describeSold, type Wanted } from "./candidates.ts";
@@ -44,7 +45,7 @@ export async function startInstance(context: Context, request: StartRequest): Pr
     const choice = await choose(context, request);
     for (const candidate of choice.candidates) {
       const instance = await attempt(context, request, candidate).catch((error: unknown) => {
-        if (!(error instanceof NoCapacity) && !(error instanceof NeverReady)) throw error;
+        if (!isWorthAnother(error, request)) throw error;
         refusals.add(candidate, error);
         return undefined;
       });
@@ -54,6 +55,12 @@ export async function startInstance(context: Context, request: StartRequest): Pr
     progress(`nothing is free (${refusals.summary(choice)}); trying again every ${Math.round(pause / 1000)} s`);
     await world.clock.sleep(pause, signal);
   }
+}
+
+/** No capacity, never ready; and, where it is to go on until one is up, whatever certainly rented nothing. */
+function isWorthAnother(error: unknown, { retryForMs }: StartRequest): error is GpuError {
+  if (error instanceof NoCapacity || error instanceof NeverReady) return true;
+  return retryForMs !== undefined && error instanceof GpuError && error.rentedNothing && !(error instanceof LoginError);
 }
 
 /** A name means one instance: a second one with it could only be reached by its id. */
@@ -66,13 +73,40 @@ function refuseTakenName(name: string, journal: Journal): void {
 }
 
 /** What would be tried now, over every provider that is meant. */
-export async function choose(context: Context, wanted: Wanted): Promise<Choice> {
+export async function choose(
+  context: Context,
+  wanted: Wanted & { readonly filesystems?: readonly string[] },
+): Promise<Choice> {
   const providers = await meantProviders(context);
   const lists = await Promise.all(providers.map(async (provider) => {
     const offers = await provider.offers(context.signal);
-    return offers.map((offer) => ({ provider, offer }));
+    const regions = await regionsOf(provider, wanted.filesystems ?? [], context);
+    return offers.map((offer) => ({
+      provider,
+      offer: regions ? { ...offer, regions: offer.regions.filter((region) => regions.includes(region)) } : offer,
+    }));
   }));
   return chooseCandidates(lists.flat(), wanted);
+}
+
+/** A filesystem is mounted in its own region only; undefined where there is none to mount. */
+async function regionsOf(
+  provider: Provider,
+  names: readonly string[],
+  { signal }: Context,
+): Promise<string[] | undefined> {
+  if (names.length === 0) return undefined;
+  const kept = await requireAbility(provider, provider.filesystems, "mount filesystems").list(signal);
+  const unknown = names.filter((name) => !kept.some((filesystem) => filesystem.name === name));
+  if (unknown.length > 0) {
+    throw new NotFoundError(`there is no filesystem ${unknown.map((name) => `\`${name}\``).join(", ")}`, {
+      hint: "`gpu filesystem list` lists them",
+    });
+  }
+  const places = names.map((name) => kept.filter((filesystem) => filesystem.name === name).map(({ region }) => region));
+  const shared = (places[0] ?? []).filter((region) => places.every((regions) => regions.includes(region)));
+  if (shared.length > 0) return shared;
+  throw new GpuError(`${names.join(" and ")} are in different regions, so no instance can mount them all`);
 }
 
 /** The provider that was named, or all that are configured; `local` only where nothing else is. */

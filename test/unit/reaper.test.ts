@@ -8,7 +8,7 @@ import { stopInstance } from "../../src/rent/stop.ts";
 import type { Clock } from "../../src/world.ts";
 import { through } from "../fake/mortal.ts";
 import type { FakeOptions } from "../fake/provider.ts";
-import { type Computer, launch, rentingComputer, waitFor } from "./rent-fixture.ts";
+import { type Computer, errorOf, launch, rentingComputer, waitFor } from "./rent-fixture.ts";
 
 const hourMs = 3_600_000;
 
@@ -152,6 +152,37 @@ test("a stop that fails is tried until it works, and shouted about until then", 
   expect(it.computer.provider.machines).toEqual([]);
   expect(describeStillRunning(it.journal, it.computer.clock.now())).toEqual([]);
   expect(existsSync(join(state, "still-running"))).toBe(false);
+});
+
+test("a machine that appears after it was given up is stopped though no command ever runs again", async () => {
+  const it = await scene();
+  const { provider, clock } = it.computer;
+  provider.troubles.push("request-lost", "capacity");
+  await errorOf(launch(it.computer));
+  await errorOf(launch(it.computer));
+  const [lost, refused] = it.journal.launches();
+  expect([lost?.state, refused?.state]).toEqual(["ABSENT", "ABSENT"]);
+  it.reaper.look();
+  await it.pass(2_000);
+  // It is looked for the one that nobody answered, and not for the one that was refused.
+  expect(it.reaper.heldCount).toBe(1);
+  provider.add({ name: `gpu-${lost?.token}`, token: lost?.token });
+  await it.pass(10_000);
+  expect(provider.machines).toEqual([]);
+  expect(it.journal.launch(lost?.token ?? "")).toMatchObject({ state: "STOPPED" });
+  await clock.sleep(60_000);
+  expect(it.reaper.heldCount).toBe(0);
+});
+
+test("what never appears is looked for no longer than it may be on its way", async () => {
+  const it = await scene();
+  it.computer.provider.troubles.push("request-lost");
+  await errorOf(launch(it.computer));
+  it.reaper.look();
+  await it.pass(2_000);
+  expect(it.reaper.heldCount).toBe(1);
+  await it.pass(50_000);
+  expect(it.reaper.heldCount).toBe(0);
 });
 
 test("what another process began to stop is its own for a while, and taken over when it does not finish", async () => {

@@ -13,7 +13,10 @@ export default defineCommand({
   output: Acted,
   async plan({ instance, instanceId }, context) {
     const { oneInstance } = await import("../../rent/fleet.ts");
-    const { id, pricePerHour } = await oneInstance(context, instance ?? instanceId);
+    const { requireAbility } = await import("../../provider/ability.ts");
+    const { id, pricePerHour, provider: name } = await oneInstance(context, instance ?? instanceId);
+    const provider = await context.provider(name);
+    requireAbility(provider, provider.resume, "resume an instance");
     return { action: `resume ${id} at $${pricePerHour.toFixed(2)}/h`, costDollars: pricePerHour };
   },
   run: (input, context) => actOn(input, context, "resume"),

@@ -40,6 +40,8 @@ export default defineStream({
   async *run({ args, dir, async: isAsync, ignore, ...flags }, context) {
     await using open = await openClient(context, flags);
     const { client } = open;
+    const { instance } = flags;
+    const resume = instance === undefined ? undefined : (id: string) => `gpu ci wait ${id} --instance ${instance}`;
     const pack = await packHere(dir, ignore, context);
     if (isAsync) {
       const jobId = await client.submitAsync(pack.stream, { args });
@@ -49,7 +51,7 @@ export default defineStream({
     }
     for await (const event of followed(client.submitStreaming(pack.stream, { args }), context)) {
       context.progress(undefined);
-      yield event;
+      yield event.type === "job_id" && resume !== undefined ? { ...event, resume: resume(event.jobId) } : event;
     }
   },
   async handle(events, context, { server, apiKey, instance }) {
