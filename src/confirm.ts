@@ -1,6 +1,5 @@
 import type { Command, Context, Plan } from "./command.ts";
 import { GpuError, UsageError } from "./errors.ts";
-import { askYesNo, canAsk } from "./terminal/ask.ts";
 
 /**
  * Names what a command that spends or destroys would cost or lose, and asks. `--yes` answers; what costs nothing and
@@ -14,6 +13,7 @@ export async function confirmPlan(
   if (command.effect !== "spend" && command.effect !== "destroy") return undefined;
   const plan = await command.plan?.(input, context);
   if (plan === undefined || context.globals.yes || !isWorthAsking(plan)) return undefined;
+  const { askYesNo, canAsk } = await import("./terminal/ask.ts");
   const { terminal } = context.world;
   if (context.globals.json || !canAsk(terminal)) {
     throw new UsageError(`this would ${describePlan(plan)}, and nobody can be asked here`, {

@@ -1,4 +1,4 @@
-import { type Config, loadConfig, profileName } from "../config.ts";
+import type { Config } from "../config.ts";
 import { UsageError } from "../errors.ts";
 import type { World } from "../world.ts";
 import type { Provider } from "./provider.ts";
@@ -20,6 +20,7 @@ export const providerRegistry: ProviderRegistry = {
   local: async (world) => (await import("./local/local.ts")).localProvider(world),
   lambda: async (world, { config, profile, onProgress }) => {
     const { lambdaProvider } = await import("./lambda/lambda.ts");
+    const { loadConfig, profileName } = await import("../config.ts");
     const configured = await (config?.() ?? loadConfig(world));
     const { url, region } = configured.providers.lambda ?? {};
     return lambdaProvider(world, { url, region, profile: profileName(configured, profile), onProgress });

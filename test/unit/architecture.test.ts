@@ -182,3 +182,20 @@ test("every file is found by its name, and none is a drawer", () => {
   const drawers = files.filter((file) => /(^|\/)(utils?|helpers?|common|misc)\.ts$/.test(file));
   expect(drawers.map((file) => relative(source, file))).toEqual([]);
 });
+
+test("what every command loads is light: no schema, no parser, no SSH", () => {
+  const reached = new Set<string>();
+  const packages = new Set<string>();
+  const visit = (file: string) => {
+    if (reached.has(file) || !file.endsWith(".ts")) return;
+    reached.add(file);
+    const text = readFileSync(join(source, file), "utf8");
+    for (const [, from = ""] of text.matchAll(/^(?:import|export) (?!type )(?:[^;"]*? from )?"([^"]+)"/gm)) {
+      if (from.startsWith(".")) visit(normalize(join(dirname(file), from)));
+      else if (!from.startsWith("node:")) packages.add(from);
+    }
+  };
+  for (const file of ["main.ts", "app.ts", "outside.ts", "surface/overview.ts"]) visit(file);
+  expect([...packages]).toEqual([]);
+  expect([...reached].filter((file) => /^(config|commands\/|rent\/|ssh\/|recipe\/)/.test(file))).toEqual([]);
+});
