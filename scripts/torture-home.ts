@@ -177,7 +177,7 @@ export class TortureHome implements AsyncDisposable {
       cwd: this.#home,
       env: this.#environment(),
       stdio: ["ignore", "ignore", "pipe"],
-      timeout: this.#isCalm ? 60_000 : 8_000,
+      timeout: this.#isCalm ? 60_000 : 3_000,
       killSignal: "SIGKILL",
     });
     const said = text(child.stderr);

@@ -96,8 +96,14 @@ async function invoke(command: Command, argv: readonly string[], invocation: Inv
     invoke: (inner, innerArgv) =>
       invoke(inner, innerArgv, { options, onGlobals, outer: { globals, recipe: inner.name.replace(/^run /, "") } }),
   });
-  const accepted = await opened.untilInterrupted(confirmPlan(command, parsed.input, opened.context));
-  opened.exitCode = await opened.untilInterrupted(runAndShow(command, parsed.input, { opened, accepted, options }));
+  try {
+    const accepted = await opened.untilInterrupted(confirmPlan(command, parsed.input, opened.context));
+    opened.exitCode = await opened.untilInterrupted(runAndShow(command, parsed.input, { opened, accepted, options }));
+  } catch (error) {
+    // The journal says how it ended, also when it failed.
+    opened.exitCode = error instanceof GpuError ? error.exitCode : exitCodes.bug;
+    throw error;
+  }
   return opened.exitCode;
 }
 
