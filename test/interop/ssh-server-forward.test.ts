@@ -49,7 +49,8 @@ async function forward(kind: "-L" | "-R", target: string, local: string) {
     stdout: "ignore",
     stderr: "pipe",
   });
-  while (!existsSync(local) && child.exitCode === null) await Bun.sleep(10);
+  // The file is there a moment before anybody listens on it.
+  while (!(existsSync(local) && await answers(local)) && child.exitCode === null) await Bun.sleep(10);
   return {
     local,
     async [Symbol.asyncDispose]() {
@@ -57,6 +58,13 @@ async function forward(kind: "-L" | "-R", target: string, local: string) {
       await child.exited;
     },
   };
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false)).once("connect", () => socket.end());
+  });
 }
 
 function talk(path: string, message: string | Uint8Array): Promise<string> {
