@@ -4,7 +4,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { available } from "./bench-available.ts";
+import { ci } from "./bench-ci.ts";
+import { ssh } from "./bench-ssh.ts";
 import { build, compile, executable } from "./build.ts";
+import { median } from "./median.ts";
 import { root } from "./toolchain.ts";
 
 interface Contestant {
@@ -14,7 +18,12 @@ interface Contestant {
   readonly before?: () => void;
 }
 
-const benchmarks: Readonly<Record<string, (runs: number) => Promise<void>>> = { startup };
+const benchmarks: Readonly<Record<string, (runs: number) => Promise<void>>> = {
+  startup,
+  available,
+  ssh: () => ssh(process.argv.slice(3)),
+  ci: () => ci(process.argv.slice(3)),
+};
 const [name = "", runs = "30"] = process.argv.slice(2);
 const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;
 if (benchmark) {
@@ -104,10 +113,4 @@ function print(contestants: readonly Contestant[], times: readonly number[][]): 
   for (const [what = "", ...figures] of table) {
     console.log(what.padEnd(30) + figures.map((figure) => figure.padStart(11)).join(""));
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] ?? NaN : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
 }

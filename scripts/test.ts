@@ -49,7 +49,7 @@ const testFolders: Section[] = ["unit", "transcripts", "system", "interop", "bin
 /** Fewer runs than `scripts/torture` has by itself. */
 const torture: Section = {
   name: "torture",
-  run: () => check([process.execPath, "scripts/torture.ts", "--runs", "36", "--homes", "3"]),
+  run: () => check([process.execPath, "scripts/torture.ts", "--runs", "20", "--homes", "4"]),
 };
 
 /** The main job on this repository itself, whose unit tests must pass on a machine as well as here. */

@@ -3,6 +3,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { build } from "./build.ts";
+import { randomFrom } from "./random.ts";
 import { type Plan, type Tally, TortureHome } from "./torture-home.ts";
 
 const { values } = parseArgs({
@@ -17,12 +18,17 @@ const runs = Number(values.runs);
 const homeCount = Math.min(Number(values.homes), runs);
 const plans: readonly Plan[] = values.only === "local" || values.only === "lambda"
   ? [values.only]
-  : ["local", "local", "lambda"];
+  : ["lambda", "local"];
 
-/** A run over the emulator takes about three times as long. */
-const shares: Readonly<Record<Plan, number>> = { local: 3, lambda: 1 };
+/** Each plan gets as many runs as the others, however many homes it has: first those that take longest. */
 const planOf = (index: number): Plan => plans[index % plans.length] ?? "local";
-const totalShare = Array.from({ length: homeCount }, (_, index) => shares[planOf(index)]).reduce((a, b) => a + b, 0);
+const homePlans = Array.from({ length: homeCount }, (_, index) => planOf(index));
+const shareOf = (index: number) => 1 / homePlans.filter((plan) => plan === planOf(index)).length;
+const upTo = (index: number) => {
+  const sum = (from: readonly number[]) => from.reduce((total, each) => total + shareOf(each), 0);
+  const all = [...homePlans.keys()];
+  return Math.round(runs * sum(all.slice(0, index)) / sum(all));
+};
 
 const controller = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => controller.abort());
@@ -35,9 +41,7 @@ report(tallies);
 
 async function work(index: number): Promise<{ plan: Plan; tally: Tally }> {
   const plan = planOf(index);
-  const sumBefore = Array.from({ length: index }, (_, before) => shares[planOf(before)]).reduce((a, b) => a + b, 0);
-  const upTo = (share: number) => Math.round(runs * share / totalShare);
-  const count = upTo(sumBefore + shares[plan]) - upTo(sumBefore);
+  const count = upTo(index + 1) - upTo(index);
   await using home = new TortureHome({ plan, random: randomFrom(Number(values.seed) * 1000 + index) });
   await home.open();
   for (let run = 0; run < count && !controller.signal.aborted; run++) await home.run();
@@ -74,15 +78,4 @@ function report(all: readonly { plan: Plan; tally: Tally }[]): void {
   console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
   const isClean = sum((tally) => tally.left + tally.doubles + tally.openRows + tally.complaints.length) === 0;
   process.exitCode = isClean && !controller.signal.aborted ? 0 : 1;
-}
-
-/** Mulberry32: the same seed draws the same numbers. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -127,6 +127,8 @@ export async function apiText(): Promise<string> {
       InstanceHandle: "./handles.ts",
       TunnelHandle: "./handles.ts",
       JobHandle: "./job.ts",
+      SyncHandle: "./sync.ts",
+      Ran: "./ran.ts",
     },
   });
 }

@@ -1,3 +1,4 @@
+import type { SharedSessions } from "./background/shared-sessions.ts";
 import { commands } from "./commands.ts";
 import type { Command, CommandEntry, Context, Globals, Plan, View } from "./command.ts";
 import { type OpenContext, openContext } from "./context.ts";
@@ -18,6 +19,8 @@ export interface AppOptions {
   readonly version: string;
   readonly entries?: readonly CommandEntry[];
   readonly registry?: ProviderRegistry;
+  /** Sessions that outlive it, in the background process. */
+  readonly shared?: SharedSessions;
   /** Sees each value that a command returned; tests compare it with the output schema. */
   readonly onOutput?: (command: Command, output: unknown) => void;
 }
@@ -92,19 +95,32 @@ async function invoke(command: Command, argv: readonly string[], invocation: Inv
     entries,
     globals,
     signal: options.signal,
+    shared: options.shared,
     recipe: outer?.recipe,
     invoke: (inner, innerArgv) =>
       invoke(inner, innerArgv, { options, onGlobals, outer: { globals, recipe: inner.name.replace(/^run /, "") } }),
   });
   try {
+    await checkProfile(command, opened.context);
     const accepted = await opened.untilInterrupted(confirmPlan(command, parsed.input, opened.context));
-    opened.exitCode = await opened.untilInterrupted(runAndShow(command, parsed.input, { opened, accepted, options }));
+    const work = runAndShow(command, parsed.input, { opened, accepted, options });
+    opened.exitCode = await (command.endsInItsTime ? work : opened.untilInterrupted(work));
   } catch (error) {
     // The journal says how it ended, also when it failed.
     opened.exitCode = error instanceof GpuError ? error.exitCode : exitCodes.bug;
+    opened.failure = error;
     throw error;
   }
   return opened.exitCode;
+}
+
+/** A profile that is not there is refused, also where flag or variable say which provider is meant. */
+async function checkProfile({ takesNewProfile = false }: Command, { globals, config }: Context): Promise<void> {
+  if (globals.profile === undefined || takesNewProfile) return;
+  const { activeProfile } = await import("./config.ts");
+  // That a configuration is broken is the command's own matter: stopping works without one.
+  const configured = await config().catch(() => undefined);
+  if (configured) activeProfile(configured, globals.profile);
 }
 
 /** `NO_COLOR` (no-color.org) and a terminal that knows no colour say the same as `--no-color`. */
@@ -144,13 +160,14 @@ async function runAndShow(
     await show(output);
     return command.exitCode?.(output) ?? exitCodes.done;
   }
-  let last: unknown;
+  const codes: number[] = [];
   for await (const item of command.run(input, context)) {
     await show(item);
-    last = item;
+    if (!command.joinExitCodes) codes.length = 0;
+    codes.push(command.exitCode?.(item) ?? exitCodes.done);
   }
   context.progress(undefined);
-  return last === undefined ? exitCodes.done : command.exitCode?.(last) ?? exitCodes.done;
+  return command.joinExitCodes?.(codes) ?? codes.at(-1) ?? exitCodes.done;
 }
 
 interface Watched {
@@ -161,16 +178,16 @@ interface Watched {
   show(output: unknown): Promise<void>;
 }
 
-const clearScreen = "\x1b[H\x1b[2J\x1b[3J";
-
 /** Runs and shows it again and again; Ctrl-C is its normal end. */
 async function watch({ command, input, opened, refreshMs, show }: Watched): Promise<number> {
   const { world: { terminal: { stdout }, clock }, signal, globals } = opened.context;
   try {
+    if (stdout.isTTY && !globals.json) {
+      const { watchOnScreen } = await import("./terminal/watch.ts");
+      return await watchOnScreen(command, { input, context: opened.context, refreshMs });
+    }
     for (;;) {
-      const output = await command.run(input, opened.context);
-      if (stdout.isTTY && !globals.json) await stdout.write(clearScreen);
-      await show(output);
+      await show(await command.run(input, opened.context));
       await clock.sleep(refreshMs, signal);
     }
   } catch (error) {
@@ -194,8 +211,9 @@ async function showOutput(
     if (text === undefined) return;
     return await around(() => stdout.write(`${text}\n`));
   }
-  const view: View = command.view(output, { now: world.clock.now(), isTTY: stdout.isTTY, columns: stdout.columns });
-  for (const { to, chunk } of render(view, { isTTY: stdout.isTTY, color: globals.color && stdout.isTTY })) {
+  const { isTTY, columns } = stdout;
+  const view: View = command.view(output, { now: world.clock.now(), isTTY, columns, isColored: globals.color });
+  for (const { to, chunk } of render(view, { isTTY: stdout.isTTY, columns: stdout.columns, color: globals.color })) {
     if (to === "stdout") await around(() => stdout.write(chunk));
     else if (!globals.quiet) await around(() => stderr.write(chunk));
   }
@@ -252,6 +270,7 @@ async function answerTab(words: readonly string[], options: AppOptions): Promise
     registry: options.registry ?? providerRegistry,
     entries: options.entries ?? commands,
     globals: { ...defaultGlobals, quiet: true },
+    isUnheard: true,
     invoke: () => Promise.resolve(exitCodes.bug),
   });
   const typed = words[0] === "--" ? words.slice(1) : words;

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { SharedSessions } from "./background/shared-sessions.ts";
 import type { Config } from "./config.ts";
 import type { Journal } from "./rent/journal.ts";
 import type { Provider } from "./provider/provider.ts";
@@ -17,6 +18,14 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
   /** Said on stderr when there is no row. */
   readonly empty?: string;
+  /** What gives way, in this order, where a terminal is too narrow for all of it; never what a row is known by. */
+  readonly narrow?: readonly Narrowing[];
+}
+
+/** A column that is left out where a terminal is too narrow, or shortened to no less than so many cells. */
+export interface Narrowing {
+  readonly column: string;
+  readonly min?: number;
 }
 
 /** What an action costs or destroys, named before anyone is asked. `undefined` from `plan`: nothing worth a question. */
@@ -35,6 +44,8 @@ export interface ViewOptions {
   readonly now: number;
   readonly isTTY: boolean;
   readonly columns: number;
+  /** Whether colours are wanted, where it is a terminal. */
+  readonly isColored?: boolean;
 }
 
 interface Definition<I extends z.ZodObject, O extends z.ZodType> {
@@ -46,6 +57,10 @@ interface Definition<I extends z.ZodObject, O extends z.ZodType> {
   readonly description?: string;
   readonly effect: Effect;
   readonly examples?: readonly Example[];
+  /** `--profile` may name one that is not there yet. */
+  readonly takesNewProfile?: boolean;
+  /** It ends in its own time after the signal: a server lets what runs come to its end. */
+  readonly endsInItsTime?: boolean;
   /** One flat object; every field has a description. */
   readonly input: I;
   readonly output: O;
@@ -77,6 +92,10 @@ export interface StreamCommand<I extends z.ZodObject = z.ZodObject, O extends z.
   readonly kind: "stream";
   run(input: z.output<I>, context: Context): AsyncIterable<z.output<O>>;
   handle?(items: AsyncIterable<z.output<O>>, context: Context, input: z.output<I>): Promise<H>;
+  /** The exit code of the whole, from those of all items, where it is not the last one's. */
+  joinExitCodes?(codes: readonly number[]): number;
+  /** The handle has read all items when it is there: to a recipe the command is like one that returns a value. */
+  readonly isReadWhole?: boolean;
 }
 
 export type Command = ValueCommand | StreamCommand;
@@ -138,8 +157,12 @@ export interface Context {
   progress(text: string | undefined): void;
   /** Says a fact on stderr, unless `--quiet`. */
   note(text: string): void;
+  /** Prints while the living line is out of the way. */
+  around(write: () => Promise<void>): Promise<void>;
   /** The terminal itself, for a command whose output is somebody else's bytes; absent under `--json` and in recipes. */
   readonly attached: Attached | undefined;
+  /** SSH sessions that outlive this invocation, where it runs in the background process. */
+  readonly shared?: SharedSessions;
   /** Parses `argv` as arguments of `command`, and runs and shows it as the command line would. Returns its exit code. */
   invoke(command: Command, argv: readonly string[]): Promise<number>;
 }

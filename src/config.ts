@@ -15,12 +15,16 @@ const ProviderSettings = z.strictObject({
   sshKey: z.string().optional(),
   filesystem: z.string().optional(),
 });
+/** A machine of one's own, or, with `range` or `names`, a group of them. */
 const Host = z.strictObject({
   range: z.string().optional(),
+  names: z.array(z.string()).optional(),
   address: z.string().optional(),
-  port: z.number().int().optional(),
+  port: z.number().int().min(1).max(65535).optional(),
   user: z.string().optional(),
   identity: z.string().optional(),
+  jump: z.string().optional(),
+  tags: z.record(z.string(), z.string()).optional(),
 });
 const ModelSettings = z.strictObject({
   name: z.string().optional(),

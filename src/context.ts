@@ -1,4 +1,5 @@
 import type { Attached, Command, CommandEntry, Context, Globals, Run } from "./command.ts";
+import type { SharedSessions } from "./background/shared-sessions.ts";
 import type { Config } from "./config.ts";
 import { messageOf } from "./errors.ts";
 import { loadProvider, type ProviderRegistry } from "./provider/registry.ts";
@@ -6,6 +7,7 @@ import type { Journal } from "./rent/journal.ts";
 import type { OpenRun } from "./rent/run.ts";
 import { safeText } from "./safe-text.ts";
 import { openProgress } from "./terminal/progress.ts";
+import { tracedWorld } from "./terminal/trace.ts";
 import type { World } from "./world.ts";
 
 export interface ContextOptions {
@@ -16,6 +18,10 @@ export interface ContextOptions {
   readonly registry: ProviderRegistry;
   /** What the journal calls the run: the recipe that is run. */
   readonly recipe?: string;
+  /** Sessions that outlive it, in the background process. */
+  readonly shared?: SharedSessions;
+  /** Nobody reads what is said: a Tab in a shell. */
+  readonly isUnheard?: boolean;
   invoke(command: Command, argv: readonly string[]): Promise<number>;
 }
 
@@ -24,6 +30,8 @@ export interface OpenContext extends AsyncDisposable {
   readonly context: Context;
   /** How the invocation ended, for the journal; stays undefined when it threw. */
   exitCode: number | undefined;
+  /** What it threw, which is told after this is disposed of. */
+  failure?: unknown;
   /** Prints while the living line is out of the way. */
   around(write: () => Promise<void>): Promise<void>;
   /** Waits for the work, but not for longer than a moment after the signal: what it rented is given back by `dispose`. */
@@ -35,14 +43,16 @@ const lastWordsMs = 5_000;
 
 /** Everything a command may ask for, each thing made the first time it is asked for. */
 export function openContext(
-  { world, signal, globals, entries, registry, recipe, invoke }: ContextOptions,
+  { world: outside, signal, globals, entries, registry, recipe, isUnheard = false, shared, invoke }: ContextOptions,
 ): OpenContext {
-  const { stderr } = world.terminal;
+  const { stderr } = outside.terminal;
   const progress = openProgress({
     sink: stderr,
-    clock: world.clock,
-    isShown: stderr.isTTY && !globals.quiet && !globals.json,
+    clock: outside.clock,
+    isShown: !globals.quiet && !globals.json,
   });
+  const say = (line: string) => void progress.around(() => stderr.write(`${line}\n`)).catch(() => {});
+  const world = globals.verbose && !globals.quiet ? tracedWorld(outside, say) : outside;
   const config = new Once(async () => (await import("./config.ts")).loadConfig(world));
   const journal = new Once(async () => (await import("./rent/journal.ts")).openJournal(world));
   const watching = new Once(async () =>
@@ -64,6 +74,7 @@ export function openContext(
     const configured = await config.get();
     return [...new Set(["local", ...Object.keys(configured.providers), await nameInForce(configured)])];
   };
+  const warned = new Set<string>();
   const attached: Attached | undefined = globals.json ? undefined : world.terminal;
 
   const context: Context = {
@@ -76,7 +87,7 @@ export function openContext(
     config: config.get,
     journal: () => {
       // Whoever looks at what is rented sees to it that somebody watches it; this waits for nothing.
-      void watching.get();
+      if (!shared) void watching.get();
       return journal.get();
     },
     provider: async (name) => await providerByName(name ?? await nameInForce(await config.get())),
@@ -84,9 +95,14 @@ export function openContext(
     providers: async () => await Promise.all((await providerNames()).map(providerByName)),
     progress: (text) => progress.show(text),
     note: (text) => {
-      if (!globals.quiet) void progress.around(() => stderr.write(`${safeText(text)}\n`)).catch(() => {});
+      // The same warning comes from each part that meets the same trouble.
+      if (globals.quiet || (text.startsWith("warning: ") && warned.has(text))) return;
+      warned.add(text);
+      say(safeText(text));
     },
+    around: (write) => progress.around(write),
     attached,
+    shared,
     invoke,
   };
   return {
@@ -99,18 +115,20 @@ export function openContext(
       const run = await openedRun.made?.catch(() => undefined);
       if (run) await endRun(run, await journal.get(), { context, exitCode: this.exitCode });
       await watching.made;
-      if (recipe === undefined) await shoutStillRunning(context);
+      if (recipe === undefined && !isUnheard) await shoutStillRunning(context, this.failure);
       progress[Symbol.dispose]();
-      (await journal.made)?.[Symbol.dispose]();
+      const opened = await journal.made;
+      if (opened) await (await import("./rent/openssh-refresh.ts")).refreshOpenSshConfig(world, opened);
+      opened?.[Symbol.dispose]();
     },
   };
 }
 
-/** A machine that could not be stopped is said at the end of every command, until it is. */
-async function shoutStillRunning({ world, globals, journal }: Context): Promise<void> {
+/** A machine that could not be stopped is said at the end of every command, a quiet one too, until it is. */
+async function shoutStillRunning({ world, journal }: Context, failure: unknown): Promise<void> {
   const { describeStillRunning, mayBeStillRunning } = await import("./rent/still-running.ts");
-  if (globals.quiet || !mayBeStillRunning(world.folders.state)) return;
-  for (const sentence of describeStillRunning(await journal(), world.clock.now())) {
+  if (!mayBeStillRunning(world.folders.state)) return;
+  for (const sentence of describeStillRunning(await journal(), world.clock.now(), failure ? messageOf(failure) : "")) {
     await world.terminal.stderr.write(`${sentence}\n`);
   }
 }

@@ -30,6 +30,28 @@ export function minutesText(minutes: number): string {
   return whole < 60 ? `${whole} min` : `${Math.floor(whole / 60)} h ${String(whole % 60).padStart(2, "0")} min`;
 }
 
+/** What launching takes does not make 29 minutes of a lease of 30: so little is not counted, in milliseconds. */
+const trifleMs = 5_000;
+
+/** A span as people say it, rounded down, and never to nothing: `45 s` below two minutes, then `29 min`, `4 h 00 min`. */
+export function spanText(ms: number): string {
+  if (ms < 120_000) return `${ms <= 0 ? 0 : Math.max(1, Math.floor(ms / 1000))} s`;
+  return minutesText((ms + trifleMs) / 60_000);
+}
+
+/** Minutes until a lease ends, for programs: 0 only when it is over, so rounded up. Times are milliseconds since 1970. */
+export function minutesUntil(end: number, now: number): number {
+  return Math.max(0, Math.ceil((end - now) / 60_000));
+}
+
+/** A moment on the clock on the wall here, to the second: `2026-01-31 08:00:00`. `time` is milliseconds since 1970. */
+export function localTimeText(time: number): string {
+  const at = new Date(time);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}
+
 /** Milliseconds since 1970 of a date, a time, or a span before `now`: `2026-01-31`, `2026-01-31T08:00:00Z`, `7d`. */
 export function timeOf(text: string, now: number): number {
   if (durationPattern.test(text)) return now - durationMs(text);

@@ -7,6 +7,7 @@ export const environmentVariables = {
   GPU_PROFILE: "profile of the configuration, as `--profile`",
   GPU_LEASE_HOURS: "lease of a new instance in hours, as `--hours`",
   GPU_LOCAL_BOOT_MS: "milliseconds that a machine of the local provider takes to boot; 150 when not set",
+  GPU_NO_SHARE: "when not empty: no connection is shared with other commands, as `--no-share`",
   LAMBDA_API_KEY: "key for Lambda Cloud; wins over the one that `gpu configure` stored",
   LAMBDA_API_URL: "address of Lambda's API, or of `gpu emulate lambda`; `https://cloud.lambda.ai` when not set",
   GPU_AGENT_BINARY: "executable that is put on a rented instance as its agent, when this one does not run there",
@@ -14,6 +15,9 @@ export const environmentVariables = {
   GPU_AGENT_TOKEN: "on a local machine: what the agent asks callers for",
   GPU_MACHINE: "set on a local machine: all that carries its value is ended with the machine",
   GPU_EXEC: "set for a command on an instance that may have to be stopped: it is found by the value",
+  GPU_JOB: "set for a command that was detached: the id of the job that it is",
+  GPU_JOB_FOLDER:
+    "set for a command that was detached: where its output is kept; all that carries its value ends with the job",
   CI_API_KEY: "key for the CI server, as `--api-key`",
   CI_SERVER_URL: "address of the CI server, as `--server`",
   HTTPS_PROXY: "proxy for `https` addresses",
@@ -24,7 +28,7 @@ export const environmentVariables = {
   XDG_STATE_HOME: "where the journal and local machines are; `~/.local/state` when not set",
   XDG_CACHE_HOME: "where what can be made again is; `~/.cache` when not set",
   NO_COLOR: "when not empty: no colour, as `--no-color`",
-  SSH_AUTH_SOCK: "whether an SSH agent runs, for `gpu doctor`",
+  SSH_AUTH_SOCK: "socket of your SSH agent: its keys log in on your own hosts",
 } as const;
 
 export type EnvironmentVariable = keyof typeof environmentVariables;

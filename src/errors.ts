@@ -91,6 +91,8 @@ export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 export class InterruptedError extends GpuError {
   override name = "InterruptedError";
   readonly signal: EndSignal;
+  /** What the same signal does when it comes again; set by who takes its time to end. */
+  onAgain: (() => void) | undefined;
 
   constructor(
     signal: EndSignal = "SIGINT",

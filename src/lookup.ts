@@ -42,11 +42,28 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
     return settings.map(({ key, source }) => ({ value: key, says: source }));
   },
   profile: async ({ world }) => Object.keys((await loadConfig(world)).profiles).map((value) => ({ value, says: "" })),
+  fault: async () => {
+    const { presets } = await import("./emulate/faults.ts");
+    return Object.keys(presets).map((value) => ({ value, says: "" }));
+  },
   job: async (context) => {
     const { openClient } = await import("./ci/command.ts");
     await using open = await openClient(context, {});
     return (await open.client.listJobs()).map(({ job_id, status }) => ({ value: job_id, says: status }));
   },
+  detached: async ({ world }) => {
+    const { KeptJobs } = await import("./jobs/kept.ts");
+    const jobs = (await new KeptJobs(world).all()).toReversed();
+    const says = ({ machine, command }: typeof jobs[number]) => `${machine.name}: ${command}`.slice(0, 80);
+    return jobs.flatMap((job) => [
+      ...(job.name === null ? [] : [{ value: job.name, says: `${job.id} ${says(job)}` }]),
+      { value: job.id, says: says(job) },
+    ]);
+  },
+  "job-status": () =>
+    Promise.resolve(
+      ["queued", "running", "completed", "passed", "failed", "cancelled", "lost"].map((value) => ({ value, says: "" })),
+    ),
   tunnel: async ({ world }) => {
     const { tunnelStatus } = await import("./background/client.ts");
     return (await tunnelStatus(world)).map(({ name, state }) => ({ value: name, says: state }));

@@ -1,14 +1,15 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ClosedPipe, GpuError } from "./errors.ts";
 import { reasonOf } from "./files.ts";
+import { foldersOf } from "./folders.ts";
+import { isForeground, leaveOutputAlone } from "./job-control.ts";
 import { keychainOf } from "./keychain.ts";
 import { hearSignals } from "./spin.ts";
-import type { Clock, Folders, Input, Sink, SpawnOptions, World } from "./world.ts";
+import type { Clock, Input, Sink, SpawnOptions, World } from "./world.ts";
 
 interface OutsideOptions {
   /** Called when the reader of stdout or stderr has gone. */
@@ -44,30 +45,6 @@ export function outside(process: NodeJS.Process, { onClosedPipe }: OutsideOption
 /** Inside a compiled executable modules live in a virtual file system. */
 function isCompiled(): boolean {
   return Bun.main.startsWith("/$bunfs/") || /^[A-Z]:[\\/]~BUN[\\/]/.test(Bun.main);
-}
-
-/** XDG's folders where they are set or the platform has none of its own. */
-function foldersOf(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, home: string): Folders {
-  const local = env.LOCALAPPDATA || join(home, "AppData", "Local");
-  const own = {
-    darwin: {
-      config: join(home, "Library", "Application Support"),
-      state: join(home, "Library", "Application Support"),
-      cache: join(home, "Library", "Caches"),
-    },
-    win32: { config: env.APPDATA || join(home, "AppData", "Roaming"), state: local, cache: join(local, "Cache") },
-    other: { config: join(home, ".config"), state: join(home, ".local", "state"), cache: join(home, ".cache") },
-  }[platform === "darwin" || platform === "win32" ? platform : "other"];
-  return {
-    config: join(absolute(env.XDG_CONFIG_HOME) ?? own.config, "gpu"),
-    state: join(absolute(env.XDG_STATE_HOME) ?? own.state, "gpu"),
-    cache: join(absolute(env.XDG_CACHE_HOME) ?? own.cache, "gpu"),
-  };
-}
-
-// The XDG specification: a relative path is to be ignored.
-function absolute(path: string | undefined): string | undefined {
-  return path?.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path ?? "") ? path : undefined;
 }
 
 // A recipe may replace these; what is trusted with machines goes on with the system's own.
@@ -139,7 +116,7 @@ function sinkOf(stream: () => NodeJS.WriteStream, onClosedPipe: () => void): Sin
         });
       }),
     onResize: (listener) => {
-      const resized = opened();
+      const resized = opened().setMaxListeners(0); // Each of many logins at once may ask.
       resized.on("resize", listener);
       return { [Symbol.dispose]: () => void resized.off("resize", listener) };
     },
@@ -154,7 +131,12 @@ function inputOf(process: NodeJS.Process): Input {
     async *read({ raw = false, signal } = {}) {
       const { stdin } = process;
       if (signal?.aborted || (stdin.isTTY && !isForeground(process.platform))) return;
-      if (raw && stdin.isTTY) return yield* keysOf(stdin, signal);
+      if (raw && stdin.isTTY) {
+        return yield* keysOf(stdin, {
+          signal,
+          onRaw: () => raw === "both" && leaveOutputAlone(process.platform),
+        });
+      }
       const stop = () => void stdin.destroy();
       signal?.addEventListener("abort", stop, { once: true });
       try {
@@ -168,20 +150,11 @@ function inputOf(process: NodeJS.Process): Input {
   };
 }
 
-/** Whether the terminal is ours to read: a job in the background that tries is stopped by the system. */
-function isForeground(platform: NodeJS.Platform): boolean {
-  if (platform !== "linux") return true;
-  try {
-    // proc(5): behind the name in brackets come state, ppid, pgrp, session, tty_nr, tpgid.
-    const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1)?.split(" ") ?? [];
-    return fields[2] === fields[5];
-  } catch {
-    return true; // Without /proc there is nothing to ask.
-  }
-}
-
 /** Keys as they are typed. The terminal stays open afterwards, so one question can follow another. */
-async function* keysOf(stdin: NodeJS.ReadStream, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+async function* keysOf(
+  stdin: NodeJS.ReadStream,
+  { signal, onRaw }: { signal: AbortSignal | undefined; onRaw: () => void },
+): AsyncGenerator<Uint8Array> {
   const typed: Uint8Array[] = [];
   let isOver = stdin.readableEnded;
   let wake = () => {};
@@ -196,6 +169,7 @@ async function* keysOf(stdin: NodeJS.ReadStream, signal: AbortSignal | undefined
   stdin.on("data", onData).on("end", onEnd).on("error", onEnd);
   signal?.addEventListener("abort", onEnd, { once: true });
   stdin.setRawMode(true);
+  onRaw();
   stdin.resume();
   try {
     while (typed.length > 0 || !isOver) {
@@ -215,10 +189,10 @@ async function* keysOf(stdin: NodeJS.ReadStream, signal: AbortSignal | undefined
   }
 }
 
-function dial({ host, port, signal }: { host: string; port: number; signal?: AbortSignal }): Promise<Socket> {
+function dial({ host, port, signal, allowHalfOpen = false }: Parameters<World["dial"]>[0]): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const socket = connect({ host, port, noDelay: true, autoSelectFamily: true });
+    const socket = connect({ host, port, allowHalfOpen, noDelay: true, autoSelectFamily: true });
     const stop = () => socket.destroy(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
     socket.once("error", reject);

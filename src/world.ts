@@ -21,11 +21,16 @@ export interface World {
   readonly keychain?: Keychain;
   random(byteCount: number): Uint8Array;
   fetch(url: string | URL, init?: RequestInit): Promise<Response>;
-  /** Opens a TCP connection, with TCP_NODELAY. Rejects with the system error, or when the signal fires. */
-  dial(to: { host: string; port: number; signal?: AbortSignal }): Promise<Socket>;
+  /**
+   * Opens a TCP connection, with TCP_NODELAY. Rejects with the system error, or when the signal fires. With
+   * `allowHalfOpen` the end of the other side does not end ours.
+   */
+  dial(to: { host: string; port: number; signal?: AbortSignal; allowHalfOpen?: boolean }): Promise<Socket>;
   spawn(command: readonly string[], options: SpawnOptions): ChildProcess;
   /** Lets signals end this process also while its code spins and never comes back, until disposed. Not everywhere. */
   hearSignals?(): Disposable;
+  /** Says what was done, for `--verbose`; absent without it. Requests through `fetch` say it of themselves. */
+  trace?(text: string): void;
 }
 
 /** Absolute paths; nothing makes them before something is written there. */
@@ -80,6 +85,9 @@ export interface Sink {
 
 export interface Input {
   readonly isTTY: boolean;
-  /** The bytes as they come; ends at end of file. In raw mode keys arrive one by one and Ctrl-C is a byte. */
-  read(options?: { raw?: boolean; signal?: AbortSignal }): AsyncIterable<Uint8Array>;
+  /**
+   * The bytes as they come; ends at end of file. In raw mode keys arrive one by one and Ctrl-C is a byte; `both`: what
+   * is written meanwhile goes out as it is, too.
+   */
+  read(options?: { raw?: boolean | "both"; signal?: AbortSignal }): AsyncIterable<Uint8Array>;
 }

@@ -1,3 +1,4 @@
+import { tokenAccess } from "../ci/access.ts";
 import { jobEnvironment } from "../ci/job-environment.ts";
 import { listen, type Listener } from "../ci/listen.ts";
 import { ciHandler } from "../ci/server.ts";
@@ -6,6 +7,7 @@ import { exitCodes, GpuError, messageOf } from "../errors.ts";
 import type { World } from "../world.ts";
 import { makeBunFolder } from "./bun-folder.ts";
 import { daemonAnswer } from "./daemon.ts";
+import { DetachedJobs } from "./detached-jobs.ts";
 import { Gpus } from "./gpus.ts";
 import { Lease } from "./lease.ts";
 import { Models, type ModelUrls } from "./models.ts";
@@ -49,7 +51,7 @@ export async function startAgent(options: AgentOptions): Promise<Listener> {
   const { world, socket, port, token, dataFolder } = options;
   const environment = jobEnvironment(world.env);
   const service = new CiService({ world, dataFolder, environment, bunFolder: await makeBunFolder(world, dataFolder) });
-  const ci = ciHandler({ world, service, token });
+  const ci = ciHandler({ world, service, access: tokenAccess(token) });
   const machine = await openMachine(options, service);
   const ended = new AbortController();
   try {
@@ -89,6 +91,7 @@ async function openMachine(options: AgentOptions, service: CiService): Promise<M
     lease,
     gpus,
     models,
+    detached: new DetachedJobs(world),
     warnMs,
     idle,
     holdsLease,
@@ -106,7 +109,7 @@ async function openMachine(options: AgentOptions, service: CiService): Promise<M
       void world.terminal.stderr.write(`${time} agent: ${line}\n`).catch(() => {});
     },
   });
-  const jobsRunning = () => service.list({ status: "running" }).length;
+  const jobsRunning = () => service.runningCount;
   return { world, instanceId, watch, gpus, models, lease, jobsRunning };
 }
 

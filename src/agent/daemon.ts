@@ -1,6 +1,6 @@
 import packageJson from "../../package.json" with { type: "json" };
+import { bearerOf, isSameSecret } from "../ci/access.ts";
 import { features } from "../ci/job.ts";
-import { bearerOf, isSameSecret } from "../ci/server.ts";
 import { type Extension, NoLease } from "./lease.ts";
 import { metricsText, metricsType } from "./metrics.ts";
 import { statusPage } from "./page.ts";

@@ -22,6 +22,8 @@ export const AgentOrders = z.object({
   /** Milliseconds since 1970. */
   leaseEndsAt: z.number(),
   createdAt: z.number(),
+  /** It was here before: the lease that is written down holds, since it may have been moved. */
+  isAgain: z.boolean().default(false),
   warnMs: z.number().positive().optional(),
   idle: z.object({ afterMs: z.number().positive(), then: z.enum(["stop", "warn"]) }).optional(),
   /** How to end the instance, only when that was asked for: kept in memory alone. */
@@ -86,7 +88,7 @@ function ofOrders(
   orders: AgentOrders,
   { world, socket, endThrough }: { world: World; socket: string | undefined; endThrough: EndThrough },
 ): Omit<AgentOptions, "world" | "dataFolder"> {
-  const { token, instanceId, port, leaseEndsAt, createdAt, warnMs, idle, provider } = orders;
+  const { token, instanceId, port, leaseEndsAt, createdAt, isAgain, warnMs, idle, provider } = orders;
   const place = socket ?? readVariable(world.env, "GPU_AGENT_SOCKET");
   const end: End | undefined = provider &&
     (() => endThrough(world, { provider: provider.name, instanceId, environment: provider.environment }));
@@ -96,7 +98,7 @@ function ofOrders(
     ...(place === undefined ? { port } : { socket: place }),
     lease: {
       path: join(resolve(world.home, ".gpu-agent"), "lease.json"),
-      begin: { leaseEndsAt, createdAt },
+      begin: isAgain ? undefined : { leaseEndsAt, createdAt },
     },
     warnMs,
     idle,

@@ -39,6 +39,8 @@ export interface Status {
   readonly lease_warning: string | null;
   /** Why the machine is being ended. */
   readonly ending: string | null;
+  /** Whether it has what it takes to end the machine: a key is in its memory only, and lost when the machine restarts. */
+  readonly can_end: boolean;
 }
 
 /** What a machine is asked about. */
@@ -84,6 +86,7 @@ export async function readStatus(machine: Machine): Promise<Status> {
     idle_warning: watch.idleWarning ?? null,
     lease_warning: watch.leaseWarning ?? null,
     ending: watch.ending ?? null,
+    can_end: watch.canEnd,
   };
 }
 

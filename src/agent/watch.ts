@@ -1,6 +1,7 @@
-import { minutesText } from "../duration.ts";
+import { spanText } from "../duration.ts";
 import { messageOf } from "../errors.ts";
 import type { World } from "../world.ts";
+import type { DetachedJobs } from "./detached-jobs.ts";
 import type { Gpus } from "./gpus.ts";
 import type { Lease } from "./lease.ts";
 import type { Models } from "./models.ts";
@@ -19,6 +20,7 @@ export interface WatchOptions {
   readonly lease: Lease | undefined;
   readonly gpus: Pick<Gpus, "isBusy">;
   readonly models: Pick<Models, "look" | "lastActivityMs">;
+  readonly detached?: Pick<DetachedJobs, "look" | "lastActivityMs">;
   /** When a job last began or ended, or now while one runs. */
   jobActivityMs(): number;
   /** How many are attached; `undefined` where that cannot be told, and then idleness ends nothing. */
@@ -119,13 +121,15 @@ export class Watch {
   }
 
   async #lookForUse(): Promise<void> {
-    const { world, gpus, models, jobActivityMs } = this.#options;
-    const [isBusy, sessions] = await Promise.all([gpus.isBusy(), this.#options.sessions(), models.look()]);
+    const { world, gpus, models, detached, jobActivityMs } = this.#options;
+    const looks = [gpus.isBusy(), this.#options.sessions(), models.look(), detached?.look()] as const;
+    const [isBusy, sessions] = await Promise.all(looks);
     this.sessions = sessions;
     const now = world.clock.now();
     const seen = [
       isBusy || (sessions ?? 0) > 0 ? now : undefined,
       models.lastActivityMs,
+      detached?.lastActivityMs,
       jobActivityMs() > this.startedMs ? jobActivityMs() : undefined,
       this.lastActivityMs,
     ].filter((time) => time !== undefined);
@@ -145,11 +149,11 @@ export class Watch {
     }
     const stops = idle.then === "stop" && this.canEnd && this.sessions !== undefined;
     const leftMs = idle.afterMs - idleMs;
-    this.idleWarning = `nobody has used this machine for ${minutesText(idleMs / 60_000)}` +
-      (stops ? leftMs > 0 ? `: it ends in ${minutesText(Math.ceil(leftMs / 60_000))}` : ": it ends now" : "");
+    this.idleWarning = `nobody has used this machine for ${spanText(idleMs)}` +
+      (stops ? leftMs > 0 ? `: it ends in ${spanText(leftMs)}` : ": it ends now" : "");
     if (!wasWarned) await this.#tell(this.idleWarning);
     // Never without a warning before, however long this process was asleep.
-    return stops && leftMs <= 0 && wasWarned ? `it was idle for ${minutesText(idle.afterMs / 60_000)}` : undefined;
+    return stops && leftMs <= 0 && wasWarned ? `it was idle for ${spanText(idle.afterMs)}` : undefined;
   }
 
   async #lookAtLease(now: number): Promise<{ why?: string; nextMs: number }> {
@@ -162,7 +166,7 @@ export class Watch {
       return { nextMs: leftMs - warnMs };
     }
     this.leaseWarning = leftMs > 0
-      ? `the lease of this machine ends in ${minutesText(Math.ceil(leftMs / 60_000))}: save your work`
+      ? `the lease of this machine ends in ${spanText(leftMs)}: save your work`
       : "the lease of this machine is over";
     if (this.#warnedEnd !== endsAt) {
       this.#warnedEnd = endsAt;

@@ -4,19 +4,13 @@ import packageJson from "../../package.json" with { type: "json" };
 import { childEnvironment } from "../env.ts";
 import { GpuError } from "../errors.ts";
 import type { World } from "../world.ts";
+import { buildOf } from "./build.ts";
 import { connectControl, type Connection } from "./connection.ts";
 import { providerVariables } from "./keys.ts";
 import { backgroundPlace, preparePlace } from "./place.ts";
-import {
-  type Keys,
-  Ping,
-  protocolVersion,
-  ReaperReport,
-  type TunnelFilter,
-  TunnelReport,
-  type TunnelRequest,
-  type WatchRequest,
-} from "./protocol.ts";
+import { type Keys, Ping, protocolVersion, ReaperReport, SessionReport, type WatchRequest } from "./protocol.ts";
+import { type PersonQuestion, UnansweredError } from "./question.ts";
+import { type TunnelFilter, TunnelReport, type TunnelRequest } from "./tunnel-protocol.ts";
 
 /** What commands ask of the background process. */
 export interface BackgroundClient extends Disposable {
@@ -26,6 +20,8 @@ export interface BackgroundClient extends Disposable {
   /** Hands over what opens the accounts of providers. */
   giveKeys(keys: Keys): Promise<void>;
   reaper(): Promise<ReaperReport>;
+  /** The SSH sessions that commands share. */
+  sessions(): Promise<SessionReport[]>;
   /** Resolves when the tunnel stands. */
   startTunnel(request: TunnelRequest): Promise<TunnelReport>;
   tunnels(filter?: TunnelFilter): Promise<TunnelReport[]>;
@@ -43,6 +39,7 @@ export interface BackgroundClientOptions {
   readonly startTimeoutMs?: number;
 }
 
+type LookingWorld = Pick<World, "clock" | "folders" | "platform">;
 type ClientWorld = Pick<World, "clock" | "env" | "folders" | "platform" | "self" | "spawn">;
 
 /** The background process if one lives, else `undefined`: starts nothing. */
@@ -65,9 +62,10 @@ export async function backgroundClient(
   for (;;) {
     signal?.throwIfAborted();
     const connection = await connectControl(place.socket);
-    const client = connection && await usableClient(connection, version);
+    const client = connection && await usableClient(connection, { world, version });
     if (client) return client;
     if (starter?.hasFailed || world.clock.now() > deadline) {
+      if (connection) throw silent();
       throw new GpuError("the background process does not start", {
         hint: `\`${place.log}\` may say why${lastLine(place.log)}`,
       });
@@ -78,52 +76,94 @@ export async function backgroundClient(
   }
 }
 
+interface StartingTunnel {
+  readonly signal?: AbortSignal;
+  /** Puts a question to a person; what they say travels over the control socket and stays in memory. */
+  readonly ask?: (question: PersonQuestion) => Promise<string>;
+}
+
 /** Opens a tunnel that outlives this process; one that is interrupted while it opens does not stay. */
 export async function startTunnel(
   world: ClientWorld,
   request: TunnelRequest,
-  signal?: AbortSignal,
+  { signal, ask }: StartingTunnel = {},
 ): Promise<TunnelReport> {
   using background = await backgroundClient(world, { signal });
   const stop = () => background[Symbol.dispose]();
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    return await background.startTunnel(request);
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
+    const answers: Record<string, string> = {};
+    for (;;) {
+      try {
+        return await background.startTunnel({ ...request, answers });
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!ask || !(error instanceof UnansweredError)) throw error;
+        answers[error.question.text] = await ask(error.question);
+      }
+    }
   } finally {
     signal?.removeEventListener("abort", stop);
   }
 }
 
+/** The same, but throws where one lives and says nothing: it was stopped, or is stuck. */
+export async function answeringBackground(world: LookingWorld): Promise<BackgroundClient | undefined> {
+  const connection = await connectControl(backgroundPlace(world).socket);
+  if (!connection) return undefined;
+  const client = clientOver(connection);
+  // One of another version may answer otherwise than we expect: it answers.
+  if (await isHeard(connection, world)) return client;
+  client[Symbol.dispose]();
+  throw silent();
+}
+
 /** The tunnels of this state folder; none where there is no background process. */
-export async function tunnelStatus(
-  world: Pick<World, "folders" | "platform">,
-  filter: TunnelFilter = {},
-): Promise<TunnelReport[]> {
-  using background = await findBackground(world);
+export async function tunnelStatus(world: LookingWorld, filter: TunnelFilter = {}): Promise<TunnelReport[]> {
+  using background = await answeringBackground(world);
   return await background?.tunnels(filter) ?? [];
 }
 
 /** Closes tunnels, and returns the last of each. */
-export async function stopTunnels(
-  world: Pick<World, "folders" | "platform">,
-  filter: TunnelFilter = {},
-): Promise<TunnelReport[]> {
-  using background = await findBackground(world);
+export async function stopTunnels(world: LookingWorld, filter: TunnelFilter = {}): Promise<TunnelReport[]> {
+  using background = await answeringBackground(world);
   return await background?.stopTunnels(filter) ?? [];
 }
 
+/** How long it may take to say what it is. */
+const answerMs = 3_000;
+
+/** Whether anything is said within that time, an error too, or the connection ends. */
+async function isHeard(connection: Connection, { clock }: Pick<World, "clock">): Promise<boolean> {
+  const over = new AbortController();
+  // One that was stopped takes connections and says nothing.
+  const late = clock.sleep(answerMs, over.signal).then(() => false, () => false);
+  const heard = connection.ask("ping").then(() => true, () => true);
+  return await Promise.race([heard, late]).finally(() => over.abort(new Error("over")));
+}
+
+const silent = () =>
+  new GpuError("the background process takes connections and does not answer", {
+    hint: "something stopped it, or it is stuck: let it go on (SIGCONT), or kill it; its tunnels end with it",
+  });
+
 /** The client, when it answers and understands us; `undefined` when it is on its way out. */
-async function usableClient(connection: Connection, version: string): Promise<BackgroundClient | undefined> {
+async function usableClient(
+  connection: Connection,
+  { world: { clock, self }, version }: { world: ClientWorld; version: string },
+): Promise<BackgroundClient | undefined> {
   const client = clientOver(connection);
-  const ping = await client.ping().catch(() => undefined);
+  const over = new AbortController();
+  // One that was stopped takes connections and says nothing.
+  const late = clock.sleep(answerMs, over.signal).then(() => undefined, () => undefined);
+  const ping = await Promise.race([client.ping().catch(() => undefined), late]);
+  over.abort(new Error("over"));
   if (!ping) {
     connection[Symbol.dispose]();
     return undefined;
   }
-  if (ping.version === version && ping.protocol === protocolVersion) return client;
+  const isOfOurBuild = ping.build === undefined || ping.build === buildOf(version, self[0] ?? "");
+  if (ping.version === version && ping.protocol === protocolVersion && isOfOurBuild) return client;
   if (ping.held === 0) {
     await client.quit();
     return undefined;
@@ -133,7 +173,7 @@ async function usableClient(connection: Connection, version: string): Promise<Ba
   throw new GpuError(
     `the background process (${ping.version}) is not of this version (${version}), and holds ${ping.held} tunnels`,
     {
-      hint: "`gpu tunnel stop` closes them",
+      hint: "`gpu tunnel stop --all` closes them",
     },
   );
 }
@@ -174,6 +214,7 @@ function clientOver(connection: Connection): BackgroundClient {
     watchRun: async (request) => void await connection.ask("run.watch", request),
     giveKeys: async (keys) => void await connection.ask("keys", keys),
     reaper: async () => ReaperReport.parse(await connection.ask("reaper.status")),
+    sessions: async () => z.array(SessionReport).parse(await connection.ask("session.status")),
     closed: connection.closed,
     startTunnel: async (request) => TunnelReport.parse(await connection.ask("tunnel.start", request)),
     tunnels: async (filter = {}) => reports.parse(await connection.ask("tunnel.status", filter)),

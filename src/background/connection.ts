@@ -2,6 +2,7 @@ import net, { type Socket } from "node:net";
 import { type ErrorKind, GpuError, LoginError, NotFoundError, UsageError } from "../errors.ts";
 import { readJsonLines, writeJsonLine } from "./lines.ts";
 import { Answer } from "./protocol.ts";
+import { type PersonQuestion, UnansweredError } from "./question.ts";
 
 /** Questions and answers over a control socket. */
 export interface Connection extends Disposable {
@@ -55,7 +56,15 @@ function converse(socket: Socket): Connection {
   };
 }
 
-function errorOf({ message, hint, kind }: { message: string; hint?: string; kind: ErrorKind }): GpuError {
+interface AnsweredError {
+  readonly message: string;
+  readonly hint?: string;
+  readonly kind: ErrorKind;
+  readonly question?: PersonQuestion;
+}
+
+function errorOf({ message, hint, kind, question }: AnsweredError): GpuError {
+  if (question) return new UnansweredError(question);
   switch (kind) {
     case "usage":
       return new UsageError(message, { hint });

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { chmodSync, lstatSync, mkdirSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
@@ -28,6 +27,8 @@ export function backgroundPlace({ folders, platform }: Pick<World, "folders" | "
 export function preparePlace({ folders, platform }: Pick<World, "folders" | "platform">): Place {
   const place = backgroundPlace({ folders, platform });
   mkdirSync(folders.state, { recursive: true, mode: 0o700 });
+  // Somebody may have made it, with more rights for others, before anything was in it.
+  if (platform !== "win32" && (describe(folders.state).mode & 0o077) !== 0) chmodSync(folders.state, 0o700);
   if (platform === "win32" || dirname(place.socket) === folders.state) return place;
   const folder = dirname(place.socket);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -42,12 +43,26 @@ export function preparePlace({ folders, platform }: Pick<World, "folders" | "pla
   return place;
 }
 
+/** Whether the socket is there and nobody else can have made it or can use it: only then it is told anything. */
+export function isPlaceOurs(socket: string, platform: NodeJS.Platform): boolean {
+  if (platform === "win32") return true;
+  try {
+    const { uid } = userInfo();
+    const folder = describe(dirname(socket));
+    const { mode, uid: owner } = describe(socket);
+    return owner === uid && (mode & 0o077) === 0 && folder.uid === uid && folder.isDirectory &&
+      (folder.mode & 0o022) === 0;
+  } catch {
+    return false;
+  }
+}
+
 function socketPath(state: string, platform: NodeJS.Platform): string {
-  const hash = createHash("sha256").update(state).digest("hex").slice(0, 16);
-  if (platform === "win32") return `\\\\.\\pipe\\gpu-${hash}`;
+  const hash = () => new Bun.CryptoHasher("sha256").update(state).digest("hex").slice(0, 16);
+  if (platform === "win32") return `\\\\.\\pipe\\gpu-${hash()}`;
   const path = join(state, "background.sock");
   // Not TMPDIR: every shell must find the same one.
-  return Buffer.byteLength(path) <= socketPathMax ? path : `/tmp/gpu-${userInfo().uid}-${hash}/background.sock`;
+  return Buffer.byteLength(path) <= socketPathMax ? path : `/tmp/gpu-${userInfo().uid}-${hash()}/background.sock`;
 }
 
 function describe(path: string): { uid: number; mode: number; isDirectory: boolean } {

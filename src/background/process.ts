@@ -5,22 +5,32 @@ import { GpuError, messageOf } from "../errors.ts";
 import { tryLock } from "../lock.ts";
 import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
+import { buildOf } from "./build.ts";
 import { readJsonLines, writeJsonLine } from "./lines.ts";
 import { shrink } from "./lean.ts";
 import { preparePlace } from "./place.ts";
+import { SocketFile } from "./socket-file.ts";
 import type { ProviderRegistry } from "../provider/registry.ts";
 import { type Answer, protocolVersion, Request } from "./protocol.ts";
 import { type Reaping, startReaping } from "./reaping.ts";
+import { UnansweredError } from "./question.ts";
 import { lazyTunnels } from "./lazy-tunnels.ts";
+import { lazyVisits } from "./lazy-visits.ts";
 import type { Tunnels } from "./tunnels.ts";
+import { preface } from "./frames.ts";
+import type { Hosted } from "./visits.ts";
 
 export interface BackgroundOptions {
   /** How long it stays when it holds nothing; half a second when left out: the next one starts as fast. */
   readonly idleMs?: number;
-  /** How long a tunnel whose instance does not answer tries again; 5 min when left out. */
+  /** How long a tunnel whose machine does not answer tries again; a day when left out. */
   readonly giveUpAfterMs?: number;
   readonly version?: string;
   readonly registry?: ProviderRegistry;
+  /** How long an SSH session stays that no command uses; 60 s when left out. */
+  readonly sessionIdleMs?: number;
+  /** What runs command lines for others; without it no session is shared. */
+  readonly hosted?: Hosted;
   /** The process is ours alone, and may be made small while it has nothing to do. */
   readonly isAlone?: boolean;
   /** Ends it in order. */
@@ -36,29 +46,37 @@ const quietMs = 2_000;
  * exit code.
  */
 export async function runBackground(world: World, options: BackgroundOptions = {}): Promise<number> {
-  const { idleMs = 500, giveUpAfterMs = 300_000, version = packageJson.version, signal } = options;
+  const { idleMs = 500, giveUpAfterMs = 86_400_000, version = packageJson.version, signal } = options;
   const id = Buffer.from(world.random(8)).toString("hex");
   const place = preparePlace(world);
   using lock = tryLock(place.lock);
   if (!lock) return 0;
   startLogAnew(place.log);
-  const log = (text: string) =>
-    appendFileSync(place.log, `${new Date(world.clock.now()).toISOString()} ${oneLine(text)}\n`, { mode: 0o600 });
+  const log = (text: string) => {
+    // On a full disk it goes on without a log: what it holds is worth more.
+    try {
+      appendFileSync(place.log, `${new Date(world.clock.now()).toISOString()} ${oneLine(text)}\n`, { mode: 0o600 });
+    } catch { /* nobody can be told */ }
+  };
 
   const quit = Promise.withResolvers<string>();
   const sockets = new Set<Socket>();
   let requests = 0;
   let idle = new AbortController();
-  const heldCount = () => tunnels.heldCount() + reaping.heldCount();
+  const heldCount = () => tunnels.heldCount() + reaping.heldCount() + visits.heldCount();
   const isIdle = () => heldCount() === 0 && sockets.size === 0 && requests === 0;
   const onChange = () => {
     idle.abort(new Error("something changed"));
     idle = new AbortController();
     if (isIdle()) world.clock.sleep(idleMs, idle.signal).then(() => quit.resolve("nothing to hold"), () => {});
-    else if (options.isAlone) world.clock.sleep(quietMs, idle.signal).then(() => shrink(world), () => {});
+    else if (options.isAlone && visits.heldCount() === 0) {
+      world.clock.sleep(quietMs, idle.signal).then(() => shrink(world), () => {});
+    }
   };
-  const tunnels = lazyTunnels({ world, giveUpAfterMs, onChange, log });
+  const tunnels = lazyTunnels({ world, giveUpAfterMs, onChange, log, locate: (...asked) => reaping.locate(...asked) });
   const registry = options.registry ?? (await import("../provider/registry.ts")).providerRegistry;
+  const build = buildOf(version, world.self[0] ?? "");
+  const visits = lazyVisits({ world, build, idleMs: options.sessionIdleMs, hosted: options.hosted, onChange, log });
   let isServing = false;
   const reaping = await startReaping({ world, registry, log, onChange: () => isServing && onChange() });
   const handle = (request: Request, gone: AbortSignal) =>
@@ -66,13 +84,15 @@ export async function runBackground(world: World, options: BackgroundOptions = {
       gone,
       tunnels,
       reaping,
+      sessions: () => visits.report(),
       quit: () => quit.resolve("asked to"),
       // A lease is in the journal, where a successor finds it; tunnels and connections of runs are here alone.
       ping: () => ({
         id,
         version,
+        build,
         protocol: protocolVersion,
-        held: tunnels.heldCount() + reaping.report().runs.length,
+        held: tunnels.heldCount() + reaping.report().runs.length + visits.busyCount(),
       }),
     });
 
@@ -87,7 +107,13 @@ export async function runBackground(world: World, options: BackgroundOptions = {
       onChange();
     });
     const serve = async () => {
-      for await (const line of readJsonLines(socket)) {
+      const first = await firstOf(socket);
+      if (first[0] === preface[0]) {
+        requests++;
+        await visits.serve(socket, first).finally(() => requests--).finally(onChange);
+        return;
+      }
+      for await (const line of readJsonLines(socket, first)) {
         requests++;
         handleLine(line, (request) => handle(request, gone.signal))
           .then((result) => writeJsonLine(socket, result))
@@ -99,20 +125,30 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   });
   await listen(server, place.socket, world.platform);
   signal?.addEventListener("abort", () => quit.resolve("interrupted"), { once: true });
+  const file = new SocketFile(place.socket, world.platform);
+  const over = new AbortController();
+  const forgotten = async () => {
+    await file.lost(world, over.signal);
+    // Its folder was deleted: nobody could find or stop what it holds. A lease is still ended in time.
+    await tunnels.stop({});
+  };
+  forgotten().catch(() => {});
   isServing = true;
   log(`started, version ${version}`);
   onChange();
 
   const why = await quit.promise;
   idle.abort(new Error("over"));
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  over.abort(new Error("over"));
+  // Closing deletes whatever file has the name of its socket.
+  const closed = file.isOurs() ? new Promise<void>((resolve) => server.close(() => resolve())) : server.unref();
   await tunnels.stop({});
+  await visits[Symbol.asyncDispose]();
   await reaping[Symbol.asyncDispose]();
   for (const socket of sockets) socket.end();
   await Promise.race([closed, world.clock.sleep(1000)]);
   for (const socket of sockets) socket.destroy();
-  // Still under the lock, so it cannot be the socket of a successor.
-  if (world.platform !== "win32") rmSync(place.socket, { force: true });
+  file.remove();
   log(`ended: ${why}`);
   return 0;
 }
@@ -122,6 +158,17 @@ const logBytesMax = 1024 * 1024;
 /** Nobody rotates it for us. */
 function startLogAnew(path: string): void {
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax) truncateSync(path);
+}
+
+/** The first bytes that come; none where nothing comes. */
+async function firstOf(socket: Socket): Promise<Uint8Array> {
+  return await new Promise((resolve) => {
+    socket.once("data", (chunk: Uint8Array) => {
+      socket.pause();
+      resolve(chunk);
+    });
+    socket.once("close", () => resolve(new Uint8Array()));
+  });
 }
 
 async function listen(server: net.Server, path: string, platform: NodeJS.Platform): Promise<void> {
@@ -145,7 +192,8 @@ async function handleLine(line: unknown, handle: (request: Request) => Promise<u
     return { id, result: await handle(parsed.data) };
   } catch (error) {
     const { hint, kind } = error instanceof GpuError ? error : { hint: undefined, kind: "bug" as const };
-    return { id, error: { message: messageOf(error), hint, kind } };
+    const question = error instanceof UnansweredError ? error.question : undefined;
+    return { id, error: { message: messageOf(error), hint, kind, question } };
   }
 }
 
@@ -155,10 +203,11 @@ interface Parts {
   readonly tunnels: Tunnels;
   readonly reaping: Reaping;
   ping(): unknown;
+  sessions(): unknown;
   quit(): void;
 }
 
-async function answer(request: Request, { tunnels, reaping, gone, ping, quit }: Parts): Promise<unknown> {
+async function answer(request: Request, { tunnels, reaping, gone, ping, sessions, quit }: Parts): Promise<unknown> {
   switch (request.method) {
     case "ping":
       return ping();
@@ -171,6 +220,8 @@ async function answer(request: Request, { tunnels, reaping, gone, ping, quit }: 
       return reaping.remember(request.parameters);
     case "reaper.status":
       return reaping.report();
+    case "session.status":
+      return sessions();
     case "tunnel.start":
       return await tunnels.start(request.parameters, gone);
     case "tunnel.status":

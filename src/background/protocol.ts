@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { TunnelFilter, TunnelRequest } from "./tunnel-protocol.ts";
 
 /*
  * What is said over the control socket of the background process: one JSON object a line each way.
@@ -7,57 +8,7 @@ import { z } from "zod";
  */
 
 /** Grows when a request or an answer changes in a way that another version does not understand. */
-export const protocolVersion = 2;
-
-const port = z.number().int().min(0).max(65535);
-const serviceName = z.enum(["ci", "agent"]);
-
-const Forward = z.object({
-  bind: z.string(),
-  localPort: port,
-  to: z.union([z.object({ host: z.string(), port }), z.object({ service: serviceName })]),
-});
-
-const ResolvedForward = z.object({ bind: z.string(), localPort: port, remoteHost: z.string(), remotePort: port });
-
-export const TunnelRequest = z.object({
-  /** Unique among those that are open. */
-  name: z.string().min(1).max(200),
-  instanceId: z.string(),
-  address: z.object({ host: z.string(), port, user: z.string() }),
-  /** The public key the instance must show. */
-  hostKey: z.string(),
-  /** Read by the background process itself: no key travels. */
-  privateKeyPath: z.string(),
-  forwards: z.array(Forward).min(1),
-  services: z.record(serviceName, z.object({ host: z.string(), port })),
-});
-
-export type TunnelRequest = z.output<typeof TunnelRequest>;
-
-/** A tunnel of the background process. One that was given up stays in the list, as `ended`, until it is stopped. */
-export const TunnelReport = z.object({
-  name: z.string(),
-  instanceId: z.string(),
-  state: z.enum(["open", "reconnecting", "ended"]),
-  forwards: z.array(ResolvedForward),
-  connections: z.number(),
-  bytesIn: z.number(),
-  bytesOut: z.number(),
-  reconnects: z.number(),
-  latencyMs: z.number().nullable(),
-  /** Milliseconds since 1970. */
-  openedAt: z.number(),
-  /** Why it reconnects, or ended. */
-  reason: z.string().nullable(),
-});
-
-export type TunnelReport = z.output<typeof TunnelReport>;
-
-/** Which tunnels: all that fit every field; all of them when there is none. */
-export const TunnelFilter = z.object({ name: z.string().optional(), instanceId: z.string().optional() });
-
-export type TunnelFilter = z.output<typeof TunnelFilter>;
+export const protocolVersion = 3;
 
 /** Values of environment variables that providers read, of the process that asks. They stay in memory. */
 export const Keys = z.record(z.string(), z.string());
@@ -85,10 +36,24 @@ export const ReaperReport = z.object({
 
 export type ReaperReport = z.output<typeof ReaperReport>;
 
+/** An SSH session that commands share. */
+export const SessionReport = z.object({
+  /** `user@host:port` */
+  address: z.string(),
+  /** Commands that run over it now. */
+  users: z.number(),
+  /** Milliseconds since 1970. */
+  openedAt: z.number(),
+});
+
+export type SessionReport = z.output<typeof SessionReport>;
+
 export const Ping = z.object({
   /** Of this one process, made up at its start. */
   id: z.string(),
   version: z.string(),
+  /** `buildOf`: two builds of one version share no sessions. */
+  build: z.string().optional(),
   protocol: z.number(),
   /** How many things would be lost if it ended now. */
   held: z.number(),
@@ -104,6 +69,7 @@ export const Request = z.discriminatedUnion("method", [
   z.object({ id, method: z.literal("run.watch"), parameters: WatchRequest }),
   z.object({ id, method: z.literal("keys"), parameters: Keys }),
   z.object({ id, method: z.literal("reaper.status") }),
+  z.object({ id, method: z.literal("session.status") }),
   z.object({ id, method: z.literal("tunnel.start"), parameters: TunnelRequest }),
   z.object({ id, method: z.literal("tunnel.status"), parameters: TunnelFilter }),
   z.object({ id, method: z.literal("tunnel.stop"), parameters: TunnelFilter }),
@@ -119,6 +85,8 @@ export const Answer = z.union([
       message: z.string(),
       hint: z.string().optional(),
       kind: z.enum(["failed", "usage", "not-found", "login", "ci", "bug", "interrupted"]),
+      /** What only a person knows: to be asked with the answer. */
+      question: z.object({ text: z.string(), isSecret: z.boolean() }).optional(),
     }),
   }),
 ]);

@@ -4,11 +4,14 @@ import type { Provider } from "../provider/provider.ts";
 import { loadProvider, type ProviderRegistry } from "../provider/registry.ts";
 import { checkAccount } from "../rent/account.ts";
 import { openJournal } from "../rent/journal.ts";
+import { refreshOpenSshConfig } from "../rent/openssh-refresh.ts";
 import { Reaper } from "../rent/reaper.ts";
-import type { Launch } from "../rent/rows.ts";
+import { addressOfApi, isHeldForIdleness, type Launch } from "../rent/rows.ts";
 import { isRunAlive } from "../rent/run.ts";
 import type { World } from "../world.ts";
+import { watchIdleness } from "./idle.ts";
 import { KeyRing } from "./keys.ts";
+import { type Locate, locator } from "./locate.ts";
 import type { Keys, ReaperReport, WatchRequest } from "./protocol.ts";
 
 export interface ReapingOptions {
@@ -26,6 +29,8 @@ export interface Reaping extends AsyncDisposable {
   watch(request: WatchRequest, gone: AbortSignal): null;
   remember(keys: Keys): null;
   report(): ReaperReport;
+  /** Where a launched machine is now. */
+  readonly locate: Locate;
 }
 
 /** Opens the journal and begins at once with what is due. */
@@ -46,7 +51,18 @@ export async function startReaping(options: ReapingOptions): Promise<Reaping> {
     },
   });
   reaper.start();
-  const ear = hearJournal(world, () => reaper.look());
+  const idleness = watchIdleness({
+    world,
+    log,
+    onAsked: onChange,
+    // Machines on this computer end themselves.
+    instanceCount: () =>
+      reaper.openLaunches.filter((launch) => launch.provider !== "local" && isHeldForIdleness(launch)).length,
+  });
+  const ear = hearJournal(world, () => {
+    reaper.look();
+    void refreshOpenSshConfig(world, journal);
+  });
   return {
     heldCount: () => reaper.heldCount,
     watch({ run, keys }, gone) {
@@ -60,6 +76,7 @@ export async function startReaping(options: ReapingOptions): Promise<Reaping> {
       keyRing.remember(keys);
       return null;
     },
+    locate: locator({ world, journal, provider: (launch) => providerOf(launch, keyRing, options) }),
     report: () => ({
       pid: process.pid,
       runs: reaper.runs,
@@ -68,6 +85,7 @@ export async function startReaping(options: ReapingOptions): Promise<Reaping> {
       hunts: reaper.hunts,
     }),
     async [Symbol.asyncDispose]() {
+      idleness[Symbol.dispose]();
       ear[Symbol.dispose]();
       await reaper[Symbol.asyncDispose]();
       journal[Symbol.dispose]();
@@ -106,20 +124,31 @@ function hearJournal({ folders, clock }: Pick<World, "clock" | "folders">, onWri
   }
 }
 
-/** Tries the keys there are until one opens the account of the launch. */
+/**
+ * Tries the keys there are until one opens the account of the launch. A key goes to no address but its own, unless the
+ * account says that it was rented with just this one at the address that the launch remembers.
+ */
 async function providerOf(launch: Launch, keyRing: KeyRing, { world, registry }: ReapingOptions): Promise<Provider> {
   const failures: unknown[] = [];
+  const load = (env: Keys) =>
+    loadProvider(registry, launch.provider, { ...world, env: { ...world.env, ...env } }, {
+      profile: launch.profile ?? undefined,
+    });
   for (const keys of keyRing.candidates(launch.run)) {
     try {
-      const env = { ...world.env, ...keys };
-      const provider = await loadProvider(registry, launch.provider, { ...world, env }, {
-        profile: launch.profile ?? undefined,
-      });
+      const there = await load({ ...keys, ...addressOfApi(launch) });
+      if (launch.account !== null && await claimOf(there) === launch.account) return there;
+      const provider = await load(keys);
       await checkAccount(provider, launch);
       return provider;
     } catch (error) {
       failures.push(error);
     }
   }
-  throw new Error(failures.map(messageOf).join("; ") || "there is no key for it");
+  throw new Error([...new Set(failures.map(messageOf))].join("; ") || "there is no key for it");
+}
+
+/** The account that key and address at hand stand for; undefined where there is no key, or no such thing. */
+async function claimOf(provider: Provider): Promise<string | undefined> {
+  return await provider.claimedAccount?.().catch(() => undefined);
 }

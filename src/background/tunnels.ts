@@ -1,10 +1,12 @@
-import { readFile } from "node:fs/promises";
-import { GpuError, messageOf, systemCode, UsageError } from "../errors.ts";
-import { resolveForward } from "../ssh/forward.ts";
-import { connect } from "../ssh/session.ts";
+import { GpuError, UsageError } from "../errors.ts";
+import type { ReachingWorld } from "../hosts/reach.ts";
+import { PortInUseError } from "../ssh/listen.ts";
 import { openTunnel, type Tunnel, type TunnelStatus } from "../ssh/tunnel.ts";
-import type { World } from "../world.ts";
-import type { TunnelFilter, TunnelReport, TunnelRequest } from "./protocol.ts";
+import type { Locate } from "./locate.ts";
+import { TunnelDiary, writeTunnelLog } from "./tunnel-log.ts";
+import { tunnelLogin } from "./tunnel-login.ts";
+import { routesText } from "./tunnel-text.ts";
+import type { TunnelFilter, TunnelReport, TunnelRequest } from "./tunnel-protocol.ts";
 
 /** The tunnels of one background process. */
 export interface Tunnels {
@@ -26,61 +28,83 @@ interface Entry {
 }
 
 export interface TunnelsOptions {
-  readonly world: Pick<World, "clock" | "dial" | "platform" | "random">;
-  /** How long a tunnel whose instance does not answer tries again. */
+  readonly world: ReachingWorld;
+  /** How long a tunnel whose machine does not answer tries again. */
   readonly giveUpAfterMs: number;
   /** Called when there may be less to hold. */
   readonly onChange: () => void;
   readonly log: (text: string) => void;
+  /** Where instances are now; without it they are where they were. */
+  readonly locate?: Locate;
 }
 
-export function createTunnels({ world, giveUpAfterMs, onChange, log }: TunnelsOptions): Tunnels {
+export function createTunnels({ world, giveUpAfterMs, onChange, log, locate }: TunnelsOptions): Tunnels {
   const entries = new Map<string, Entry>();
   const remove = (entry: Entry) => {
     if (entries.get(entry.request.name) === entry) entries.delete(entry.request.name);
     onChange();
   };
-  const matching = ({ name, instanceId }: TunnelFilter) =>
+  const matching = (filter: TunnelFilter) =>
     [...entries.values()].filter(({ request }) =>
-      (name === undefined || request.name === name) && (instanceId === undefined || request.instanceId === instanceId)
+      (filter.name === undefined || request.name === filter.name) &&
+      (filter.instanceId === undefined || instanceIdOf(request) === filter.instanceId)
     );
+  const writer = (tunnel: string) => (event: string, message: string) => {
+    log(`${tunnel}: ${event}: ${message}`);
+    writeTunnelLog(world, { tunnel, event, message });
+  };
+  /** Says whose port it is, where it is one of ours. */
+  const named = (error: unknown): unknown => {
+    if (!(error instanceof PortInUseError)) return error;
+    const { localPort } = error.route;
+    const ours = [...entries.values()].find(({ tunnel, end }) =>
+      !end && tunnel?.status().forwards.some((route) => route.kind !== "reverse" && route.localPort === localPort)
+    );
+    if (!ours) return error;
+    const { name } = ours.request;
+    return new GpuError(`the local port \`${localPort}\` belongs to the tunnel \`${name}\``, {
+      hint: `${error.hint}; \`gpu tunnel stop ${name}\` closes that one`,
+    });
+  };
 
   return {
     heldCount: () => [...entries.values()].filter(({ end }) => !end).length,
     async start(request, gone) {
-      const { name, address, hostKey } = request;
+      const { name, to, routes, answers = {} } = request;
       const known = entries.get(name);
       if (known && !known.end) {
         throw new UsageError(`a tunnel \`${name}\` is already open`, {
-          hint: "`gpu tunnel status` shows it, `gpu tunnel stop` closes it",
+          hint: "`gpu tunnel status` shows it, `gpu tunnel stop` closes it, `--name` gives this one another name",
         });
       }
       const entry: Entry = { request, stopping: new AbortController() };
       entries.set(name, entry);
       const stop = () => entry.stopping.abort(gone.reason);
       gone.addEventListener("abort", stop, { once: true });
+      const write = writer(name);
+      const diary = new TunnelDiary(write);
       try {
-        const privateKey = await readKey(request.privateKeyPath);
         const tunnel = await openTunnel({
           world,
-          connect: (signal) => connect({ world, address, hostKey, privateKey, signal }),
-          forwards: request.forwards.map((forward) => resolveForward(forward, request.services)),
+          connect: tunnelLogin({ world, to, answers, locate, note: (text) => write("note", text) }),
+          forwards: routes,
           signal: entry.stopping.signal,
           giveUpAfterMs,
-          onEvent: (event) => log(`${name}: ${event.type}${"error" in event ? `: ${event.error.message}` : ""}`),
+          onEvent: (event) => diary.tell(event),
         });
         entry.tunnel = tunnel;
         tunnel.closed.then((error) => {
           if (!error) return;
           entry.end = { status: tunnel.status(), reason: error.message };
-          log(`${name}: ended: ${error.message}`);
+          write("ended", error.message);
           onChange();
         });
-        log(`${name}: open`);
-        return reportOf(entry, tunnel);
+        const report = reportOf(entry, tunnel);
+        write("open", routesText(report).join(", "));
+        return report;
       } catch (error) {
         remove(entry);
-        throw error;
+        throw named(error);
       } finally {
         gone.removeEventListener("abort", stop);
       }
@@ -93,31 +117,27 @@ export function createTunnels({ world, giveUpAfterMs, onChange, log }: TunnelsOp
           const reports = entry.tunnel ? [reportOf(entry, entry.tunnel)] : [];
           await entry.tunnel?.close();
           remove(entry);
-          log(`${entry.request.name}: stopped`);
+          writer(entry.request.name)("stopped", "it was told to");
           return reports;
         }),
       ).then((reports) => reports.flat()),
   };
 }
 
-function reportOf({ request: { name, instanceId }, end }: Entry, tunnel: Tunnel): TunnelReport {
+function instanceIdOf({ to }: TunnelRequest): string | null {
+  return to.kind === "instance" ? to.instanceId : null;
+}
+
+function reportOf({ request, end }: Entry, tunnel: Tunnel): TunnelReport {
   const { latencyMs, reason, ...status } = end?.status ?? tunnel.status();
   return {
-    name,
-    instanceId,
+    name: request.name,
+    instanceId: instanceIdOf(request),
+    target: request.to.kind === "instance" ? request.to.instanceId : request.to.name,
     ...status,
     forwards: [...status.forwards],
     latencyMs: latencyMs ?? null,
     state: end ? "ended" : status.state,
     reason: end?.reason ?? reason ?? null,
   };
-}
-
-async function readKey(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    const why = systemCode(error) === "ENOENT" ? "is not there" : `cannot be read: ${messageOf(error)}`;
-    throw new GpuError(`the key \`${path}\` ${why}`, { cause: error });
-  }
 }

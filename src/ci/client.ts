@@ -1,39 +1,55 @@
 import { z } from "zod";
 import { CiError } from "../errors.ts";
-import { HttpError } from "../http/errors.ts";
-import { jsonOf } from "../http/json.ts";
-import { readAnswer, request, requestJson, type RequestOptions, type Target } from "../http/request.ts";
-import { backoffMs, maxAttempts } from "../http/retry.ts";
+import { request, requestJson, type RequestOptions, type Target } from "../http/request.ts";
 import type { World } from "../world.ts";
 import { ciError, keyMissing } from "./failures.ts";
 import { followJob } from "./follow.ts";
-import { type CiEvent, type Feature, Health, isOver, Job, type JobFilter } from "./job.ts";
-import { uploadForm } from "./upload.ts";
-import { wireEvents } from "./wire.ts";
+import { Artifact, type CiEvent, type Feature, type Health, Job, type JobFilter, type SubmitFields } from "./job.ts";
+import { askHealth } from "./health.ts";
+import { isWanted, serverFilter } from "./job-filter.ts";
+import { type KeyAge, watchingKeyAge } from "./key-age.ts";
+import { countLines } from "./line-count.ts";
+import { isWholeId, meantJob } from "./resolve-job.ts";
+import { submitAsync, submitFollowed, type ZipSource } from "./submission.ts";
+
+export type { ZipSource };
 
 export interface CiClientOptions {
   readonly world: Pick<World, "fetch" | "clock" | "random">;
   readonly server: string;
   readonly apiKey: string | undefined;
+  /** Where the key was found, for the message that it is not accepted. */
+  readonly keyFrom?: string;
   readonly signal?: AbortSignal;
+  /** Says why a job's log does not come and is asked for again; `undefined`: it comes. */
+  readonly onTrouble?: (why: string | undefined) => void;
+  /** What the server says of the key's age, at most once. */
+  readonly onKeyAge?: (age: KeyAge) => void;
 }
 
-/** Makes the archive; called again when a submission is repeated. */
-export type ZipSource = () => ReadableStream<Uint8Array>;
-
-export interface SubmitOptions {
-  /** Arguments for the test line; only our own server takes them. */
-  readonly args?: readonly string[];
+export interface FollowHow {
+  readonly fromBeginning?: boolean;
+  /** How long the server may be away, in milliseconds; `Infinity`: for ever. */
+  readonly patienceMs?: number;
 }
+
+/** Events in the lots in which they come. */
+export type CiEventLots = AsyncGenerator<readonly CiEvent[]>;
 
 /** A client of one CI server: an existing one or our own, which it finds out by itself. */
 export type CiClient = ReturnType<typeof ciClient>;
 
-/** How long an upload or its answer may stand still. */
-const uploadQuietMs = 300_000;
-
-export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
-  const target: Target = { world, service: "the CI server", baseUrl: server, bearer: apiKey, signal };
+export function ciClient(options: CiClientOptions) {
+  const { server, apiKey, keyFrom, signal, onTrouble } = options;
+  const target: Target = {
+    world: watchingKeyAge(options),
+    service: "the CI server",
+    baseUrl: server,
+    bearer: apiKey,
+    signal,
+    // Where an answer points elsewhere, neither key nor project goes there.
+    redirect: "manual",
+  };
   let known: Promise<Health> | undefined;
 
   const health = () =>
@@ -45,143 +61,122 @@ export function ciClient({ world, server, apiKey, signal }: CiClientOptions) {
     const { server: kind, features } = await health();
     return (feature: Feature) => kind === "gpu" && features.includes(feature);
   };
+  const authenticated = async <T>(ask: () => Promise<T>, jobId?: string): Promise<T> => {
+    // A server of this computer alone may ask for none.
+    if (!apiKey && !await features().then((has) => has("open"), () => false)) throw keyMissing();
+    try {
+      return await ask();
+    } catch (error) {
+      throw ciError(error, { server, jobId, keyFrom });
+    }
+  };
   const getJob = (jobId: string): Promise<Job> =>
     authenticated(() => requestJson(target, { path: jobPath(jobId), schema: Job }), jobId);
 
-  const listJobs = async ({ status, since, q, limit }: JobFilter = {}): Promise<Job[]> => {
-    const query = { status, since, q, limit: limit?.toString() };
+  const listJobs = async (filter: JobFilter = {}): Promise<Job[]> => {
+    const query = serverFilter(filter);
     const jobs = await authenticated(() => requestJson(target, { path: "/jobs", query, schema: z.array(Job) }));
     // A plain server knows no filter and gives them all.
-    return jobs.filter((job) =>
-      (status === undefined || job.status === status) &&
-      (since === undefined || job.start_time === null || Date.parse(job.start_time) >= Date.parse(since)) &&
-      (q === undefined || job.job_id.includes(q) || job.status.includes(q))
-    ).slice(0, limit);
+    return jobs.filter((job) => isWanted(job, filter)).slice(0, filter.limit);
   };
 
-  async function* submitStreaming(zip: ZipSource, options: SubmitOptions = {}): AsyncGenerator<CiEvent> {
-    const has = await authenticated(features);
-    const begunMs = world.clock.now();
-    const response = await submit("/submit-stream", zip, options);
-    const place: { id: string | undefined } = { id: undefined };
-    const events = wireEvents(response, { target, has, place });
-    const first = await inWords(() => events.next()).catch((error) => lost(error, begunMs));
-    if (first.done || first.value.event.type !== "job_id") return await lost(undefined, begunMs);
-    const jobId = first.value.event.job_id;
-    yield { type: "job_id", jobId };
-    yield* followJob(jobId, { target, server, has, getJob }, { fromBeginning: true, first: events });
+  /** The job of an id, or of the beginning of one that no other job has. */
+  const resolveJob = async (text: string): Promise<string> =>
+    isWholeId(text) ? text : meantJob(text, await listJobs(), server);
+
+  /** What goes with a project, for the server there is: what would change the tests is refused, a name is not missed. */
+  const checkedFields = async (fields: SubmitFields) => {
+    const has = await features();
+    if ((fields.args?.length ?? 0) > 0 && !has("args")) {
+      throw new CiError(`the CI server at ${server} takes no arguments for the tests`, {
+        hint: "leave out what follows `--`, or submit to a rented machine",
+      });
+    }
+    if (Object.keys(fields.env ?? {}).length > 0 && !has("env")) {
+      throw new CiError(`the CI server at ${server} takes no variables for the tests, so they would run without them`, {
+        hint: "leave out `--env-file`, or submit to a rented machine",
+      });
+    }
+    return has("names") ? fields : { ...fields, name: undefined, tags: undefined };
+  };
+
+  const submissionOptions = async () => ({ target, server, has: await features(), listJobs });
+  const followOptions = async () => ({ target, server, has: await features(), getJob, onTrouble });
+
+  async function* submitInLots(zip: ZipSource, fields: SubmitFields = {}): CiEventLots {
+    const checked = await authenticated(() => checkedFields(fields));
+    const { jobId, ...first } = await authenticated(async () =>
+      submitFollowed(zip, checked, await submissionOptions())
+    );
+    yield [{ type: "job_id", jobId }];
+    yield* followJob(jobId, await followOptions(), { fromBeginning: true, first });
   }
 
-  const submitAsync = async (zip: ZipSource, options: SubmitOptions = {}): Promise<string> => {
-    await authenticated(features);
-    const begunMs = world.clock.now();
-    const response = await submit("/submit-async", zip, options);
-    const url = new URL(server);
-    const text = await readAnswer(target, response, { url, quietMs: uploadQuietMs }).catch(() => "");
-    const parsed = Job.pick({ job_id: true }).safeParse(jsonOf(text));
-    return parsed.success ? parsed.data.job_id : await lost(undefined, begunMs);
-  };
-
-  async function* streamJob(jobId: string, { fromBeginning = false } = {}): AsyncGenerator<CiEvent> {
-    const has = await authenticated(features);
-    yield* followJob(jobId, { target, server, has, getJob }, { fromBeginning });
+  async function* followInLots(jobId: string, { fromBeginning = false, patienceMs }: FollowHow = {}): CiEventLots {
+    yield* followJob(jobId, await authenticated(followOptions), { fromBeginning, patienceMs });
   }
 
   const cancelJob = async (jobId: string): Promise<Job> => {
     const has = await authenticated(features);
     if (!has("cancel")) {
       throw new CiError(`the CI server at ${server} cannot cancel a job`, {
-        hint: "only the CI servers of rented machines can",
+        hint: "only `gpu ci serve` and the CI servers of rented machines can",
       });
     }
-    const options: RequestOptions = { method: "POST", path: `${jobPath(jobId)}/cancel`, isRepeatable: true };
-    return await authenticated(() => requestJson(target, { ...options, schema: Job }), jobId).catch((error) => {
+    const how: RequestOptions = { method: "POST", path: `${jobPath(jobId)}/cancel`, isRepeatable: true };
+    return await authenticated(() => requestJson(target, { ...how, schema: Job }), jobId).catch((error) => {
       if (error instanceof CiError && error.status === 409) return getJob(jobId);
       throw error;
     });
   };
 
-  /** Sends a project once; again only to a server that knows the same submission when it sees it. */
-  async function submit(path: string, zip: ZipSource, { args = [] }: SubmitOptions): Promise<Response> {
-    const has = await features();
-    if (args.length > 0 && !has("args")) {
-      throw new CiError(`the CI server at ${server} takes no arguments for the tests`, {
-        hint: "leave out what follows `--`, or submit to a rented machine",
-      });
-    }
-    const key = Buffer.from(world.random(16)).toString("hex");
-    const begunMs = world.clock.now();
-    const attempts = has("idempotency-key") ? maxAttempts : 1;
-    for (let attempt = 1;; attempt++) {
-      const boundary = `gpu-${Buffer.from(world.random(16)).toString("hex")}`;
-      try {
-        return await request(target, {
-          method: "POST",
-          path,
-          headers: {
-            "content-type": `multipart/form-data; boundary=${boundary}`,
-            ...(has("idempotency-key") ? { "idempotency-key": key } : {}),
-          },
-          body: () => uploadForm(zip(), { args, boundary }),
-          timeoutMs: uploadQuietMs,
-        });
-      } catch (error) {
-        if (!(error instanceof HttpError)) throw error;
-        const isUnsure = error.reason === "cut" || error.reason === "timeout" || (error.status ?? 0) >= 500;
-        if (!isUnsure || error.status === 507) throw ciError(error, { server });
-        if (attempt >= attempts) return await lost(ciError(error, { server }), begunMs);
-        await world.clock.sleep(backoffMs(world, attempt), signal);
-      }
-    }
-  }
-
-  /** The answer to a submission was lost: a job may have been made. It is never sent again blindly. */
-  async function lost(cause: unknown, begunMs: number): Promise<never> {
-    signal?.throwIfAborted();
-    const why = cause instanceof Error ? cause.message : `the CI server at ${server} broke off before it named the job`;
-    // Clocks differ a little between computers.
-    const jobs = await listJobs().catch(() => undefined);
-    const likely = jobs?.filter((job) =>
-      job.start_time === null ? !isOver(job) : Date.parse(job.start_time) >= begunMs - 5_000
-    );
-    const named = likely?.slice(0, 3).map((job) => `\`${job.job_id}\` (${job.status})`).join(", ");
-    throw new CiError(`${why}; it is not certain whether a job was made`, {
-      status: cause instanceof CiError ? cause.status : undefined,
-      cause,
-      hint: jobs === undefined
-        ? "look at `gpu ci list` before you submit again"
-        : named
-        ? `this looks like it: ${named}; \`gpu ci wait <id> --all\` follows it`
-        : "no job looks like it, so you can submit again",
+  const needArtifacts = async () => {
+    if ((await features())("artifacts")) return;
+    throw new CiError(`the CI server at ${server} keeps no artifacts`, {
+      hint: "only `gpu ci serve` and the CI servers of rented machines do",
     });
-  }
+  };
 
-  async function inWords<T>(ask: () => Promise<T>, jobId?: string): Promise<T> {
-    try {
-      return await ask();
-    } catch (error) {
-      throw ciError(error, { server, jobId });
-    }
-  }
+  /** How many lines a job has said by now; undefined where a server does not tell. */
+  const lineCount = async (jobId: string): Promise<number | undefined> => {
+    const has = await authenticated(features);
+    if (!has("event-ids") || !has("forward-only")) return undefined;
+    return await authenticated(() => countLines(target, `${jobPath(jobId)}/stream`), jobId);
+  };
 
-  function authenticated<T>(ask: () => Promise<T>, jobId?: string): Promise<T> {
-    if (!apiKey) return Promise.reject(keyMissing());
-    return inWords(ask, jobId);
-  }
-
-  return { submitStreaming, submitAsync, streamJob, listJobs, getJob, cancelJob, health };
+  return {
+    server,
+    lineCount,
+    health,
+    features,
+    resolveJob,
+    getJob,
+    listJobs,
+    cancelJob,
+    submitInLots,
+    followInLots,
+    submitStreaming: (zip: ZipSource, fields?: SubmitFields) => eachOf(submitInLots(zip, fields)),
+    streamJob: (jobId: string, how?: FollowHow) => eachOf(followInLots(jobId, how)),
+    submitAsync: async (zip: ZipSource, fields: SubmitFields = {}): Promise<string> => {
+      const checked = await authenticated(() => checkedFields(fields));
+      return await authenticated(async () => submitAsync(zip, checked, await submissionOptions()));
+    },
+    /** The files that a job left. */
+    listArtifacts: (jobId: string): Promise<Artifact[]> =>
+      authenticated(async () => {
+        await needArtifacts();
+        return await requestJson(target, { path: `${jobPath(jobId)}/artifacts`, schema: z.array(Artifact) });
+      }, jobId),
+    /** The bytes of one of them; the answer's body is unread. */
+    openArtifact: (jobId: string, name: string): Promise<Response> => {
+      const path = name.split("/").map(encodeURIComponent).join("/");
+      return authenticated(() => request(target, { path: `${jobPath(jobId)}/artifacts/${path}` }), jobId);
+    },
+  };
 }
 
-/** A server that knows no such path, or keeps it for itself, is a plain one. */
-async function askHealth(target: Target): Promise<Health> {
-  try {
-    return await requestJson(target, { path: "/health", schema: Health });
-  } catch (error) {
-    const isPlain = error instanceof HttpError && error.reason === "status" &&
-      [401, 403, 404, 405].includes(error.status ?? 0);
-    if (isPlain) return { status: "unknown", features: [] };
-    throw error;
-  }
+async function* eachOf<T>(lots: AsyncGenerator<readonly T[]>): AsyncGenerator<T> {
+  for await (const lot of lots) yield* lot;
 }
 
 function jobPath(jobId: string): string {

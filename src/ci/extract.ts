@@ -1,47 +1,56 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { platform as currentPlatform } from "node:os";
 import { dirname, join } from "node:path";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { systemCode } from "../errors.ts";
 import { reasonOf } from "../files.ts";
+import {
+  defaultLimits,
+  type ExtractLimits,
+  refuseOverlaps,
+  refuseTooMuch,
+  safeParts,
+  shownName,
+  Spellings,
+} from "./extract-checks.ts";
 import { ArchiveError, contentOffset, type DirectoryEntry, readDirectory, readExactly } from "./zip-directory.ts";
-
-/** What an archive may cost before it is taken for an attack. */
-export interface ExtractLimits {
-  readonly entries: number;
-  readonly bytes: number;
-}
-
-export const defaultLimits: ExtractLimits = { entries: 500_000, bytes: 64 * 2 ** 30 };
 
 const pieceBytes = 2 ** 20;
 /** An entry up to this size is unpacked at once: most are small, and a stream each costs more than they do. */
 const wholeUpTo = 2 ** 20;
 
+export interface ExtractOptions {
+  readonly limits?: ExtractLimits;
+  readonly signal?: AbortSignal;
+  /** Decides which names are one and which are none. */
+  readonly platform?: NodeJS.Platform;
+}
+
 /**
- * Unpacks an archive into an empty folder, or throws an `ArchiveError`. Refused: names that leave it, links, one name
- * twice (also where the file system takes two spellings for one), more than the limits, what is encrypted, cut off or
- * does not match its checksum.
+ * Unpacks an archive into an empty folder, or throws an `ArchiveError`. Refused: names that leave it, links and devices,
+ * one name twice (also where the file system takes two spellings for one), entries that share bytes, more than the
+ * limits, what is encrypted, cut off or does not match its checksum. Nothing is written outside of the folder.
  */
 export async function extract(
   archive: string,
   folder: string,
-  { limits = defaultLimits, signal }: { limits?: ExtractLimits; signal?: AbortSignal } = {},
+  { limits = defaultLimits, signal, platform = currentPlatform() }: ExtractOptions = {},
 ): Promise<void> {
   await using handle = await open(archive, "r");
   const entries = await readDirectory(handle, { maxEntries: limits.entries });
-  let leftBytes = limits.bytes;
+  refuseTooMuch(entries, limits, (await handle.stat()).size);
+  refuseOverlaps(entries);
+  const spellings = new Spellings(platform);
   const made = new Set<string>();
   for (const entry of entries) {
     signal?.throwIfAborted();
-    const parts = safeParts(entry);
-    // What an entry announces is a claim; `writeEntry` counts what comes out of it and allows no more.
-    leftBytes -= entry.bytes;
-    if (leftBytes < 0) throw new ArchiveError(`it holds more than ${Math.round(limits.bytes / 2 ** 20)} MiB`);
+    const parts = safeParts(entry, platform);
     if (parts.length === 0) continue;
+    spellings.add(parts, entry);
     const path = join(folder, ...parts);
-    const isFolder = entry.name.endsWith("/");
+    const isFolder = entry.name.endsWith("/") || entry.kind === "folder";
     const parent = isFolder ? path : dirname(path);
     if (!made.has(parent)) await makeFolder(parent, entry);
     made.add(parent);
@@ -49,20 +58,6 @@ export async function extract(
     if (Math.max(entry.bytes, entry.packedBytes) <= wholeUpTo) await writeWholeEntry(handle, { entry, path });
     else await writeEntry(handle, { entry, path, signal });
   }
-}
-
-function safeParts(entry: DirectoryEntry): string[] {
-  const shown = shownName(entry);
-  if (entry.isEncrypted) throw new ArchiveError(`${shown} is encrypted`);
-  if (entry.isLink) throw new ArchiveError(`${shown} is a link`);
-  if (entry.method !== 0 && entry.method !== 8) throw new ArchiveError(`${shown} is packed in a way that is not known`);
-  if (entry.name === "" || entry.name.includes("\0")) throw new ArchiveError(`${shown} is not a file name`);
-  const isAbsolute = /^([/\\]|[A-Za-z]:[/\\])/.test(entry.name);
-  // A backslash parts folders on Windows, where `..\x` would leave the folder.
-  if (isAbsolute || entry.name.split(/[/\\]/).includes("..")) {
-    throw new ArchiveError(`${shown} leads out of the project`);
-  }
-  return entry.name.split("/").filter((part) => part !== "" && part !== ".");
 }
 
 async function makeFolder(path: string, entry: DirectoryEntry): Promise<void> {
@@ -167,9 +162,4 @@ async function* inflate(packed: AsyncIterable<Uint8Array>, shown: string): Async
     stream.destroy();
     await fed;
   }
-}
-
-/** A name from an archive as it may be printed. */
-function shownName(entry: DirectoryEntry): string {
-  return JSON.stringify(entry.name.slice(0, 300));
 }

@@ -8,12 +8,19 @@ const listHint = "`gpu ci list` shows your jobs";
 export function keyMissing(): CiError {
   return new CiError(
     "Authentication failed: API key is required. Set CI_API_KEY environment variable, use --api-key flag, or configure in ~/.ci/config",
-    { hint: "`ci-admin key create` on the server makes a key" },
+    { hint: "`gpu ci login` asks for a key and keeps it; `ci-admin key create` on the server makes one" },
   );
 }
 
+interface Asked {
+  readonly server: string;
+  readonly jobId?: string;
+  /** Where the key was found. */
+  readonly keyFrom?: string;
+}
+
 /** An HTTP failure in the words of the CI protocol. */
-export function ciError(error: unknown, { server, jobId }: { server: string; jobId?: string }): unknown {
+export function ciError(error: unknown, { server, jobId, keyFrom }: Asked): unknown {
   if (!(error instanceof HttpError)) return error;
   const { status } = error;
   const options = { status, cause: error };
@@ -33,7 +40,9 @@ export function ciError(error: unknown, { server, jobId }: { server: string; job
   if (status === 401 || (status === 403 && /^(Not authenticated|Invalid authentication credentials)$/.test(said))) {
     return new CiError(`Authentication failed: ${server} does not accept this API key: it is wrong or revoked`, {
       ...options,
-      hint: "check `--api-key`, `CI_API_KEY` and `~/.ci/config`; `ci-admin key create` on the server makes a key",
+      hint: `${
+        keyFrom === undefined ? "check `--api-key`, `CI_API_KEY` and `~/.ci/config`" : `the key is that of ${keyFrom}`
+      }; \`ci-admin key create\` on the server makes a key`,
     });
   }
   if (status === 403) {
@@ -50,6 +59,9 @@ export function ciError(error: unknown, { server, jobId }: { server: string; job
         hint: "check `--server` and `CI_SERVER_URL`",
       })
       : new CiError(`there is no job \`${jobId}\` on ${server}`, { ...options, hint: listHint });
+  }
+  if (status !== undefined && status >= 300 && status < 400) {
+    return new CiError(error.message, { ...options, hint: error.hint ?? "check `--server` and `CI_SERVER_URL`" });
   }
   const text = said === "" ? "" : `: ${said}`;
   return new CiError(`the CI server at ${server} answered ${status}${text}`, {

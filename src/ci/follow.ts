@@ -1,98 +1,84 @@
-import { CiError } from "../errors.ts";
-import { HttpError } from "../http/errors.ts";
+import { CiError, messageOf } from "../errors.ts";
+import { HttpError, isPassing } from "../http/errors.ts";
 import { request, type Target } from "../http/request.ts";
 import { backoffMs } from "../http/retry.ts";
 import { ciError } from "./failures.ts";
 import { type CiEvent, type Feature, isOver, type Job } from "./job.ts";
-import { wireEvents, type WireEventWithId } from "./wire.ts";
+import { Place } from "./place.ts";
+import { type WireBatches, wireBatches, type WireEventWithId } from "./wire.ts";
 
-/** How often in a row a stream may break without a single event before it is given up. */
-const maxBreaks = 8;
+/** How long a server may be away, or only break off, before it is given up. */
+const defaultPatienceMs = 600_000;
+/** A connection that lasted so long was none that only breaks off, also where nothing was said: tests may be silent. */
+const goodConnectionMs = 5_000;
+
 export interface FollowOptions {
   readonly target: Target;
   readonly server: string;
   readonly has: (feature: Feature) => boolean;
   readonly getJob: (id: string) => Promise<Job>;
+  /** Says why it is being tried again; `undefined`: lines come again. */
+  readonly onTrouble?: (why: string | undefined) => void;
+}
+
+export interface FollowFrom {
+  readonly fromBeginning: boolean;
+  /** A stream that is open already (a submission's answer), which begins with the first line. */
+  readonly first?: { readonly place: Place; readonly events: WireBatches };
+  /** How long the server may be away, in milliseconds; `Infinity`: for ever. Ten minutes when left out. */
+  readonly patienceMs?: number;
 }
 
 /**
- * Follows a job to its true end over as many connections as it takes: no line is lost and none comes twice. `first` is
- * a stream that is open already (a submission's answer), which begins with the first line.
+ * Follows a job to its true end over as many connections as it takes: no line is lost and none comes twice. Events are
+ * given in the lots in which they come.
  */
 export async function* followJob(
   jobId: string,
-  { target, server, has, getJob }: FollowOptions,
-  { fromBeginning, first }: { fromBeginning: boolean; first?: AsyncIterator<WireEventWithId> },
-): AsyncGenerator<CiEvent> {
-  const place: Place = {
-    lines: 0,
-    toSkip: 0,
-    id: undefined,
-    hasMoved: false,
-    isJoined: first !== undefined,
-    isOld: false,
-  };
-  let isDoubted = false;
-  let events = first;
-  for (let breaks = 0; breaks <= maxBreaks; breaks++) {
-    place.hasMoved = false;
+  options: FollowOptions,
+  { fromBeginning, first, patienceMs = defaultPatienceMs }: FollowFrom,
+): AsyncGenerator<readonly CiEvent[]> {
+  const { target, server, has, onTrouble } = options;
+  const { clock } = target.world;
+  const place = first?.place ?? new Place();
+  const ending = new Ending(jobId, options, place);
+  let events = first?.events;
+  let goodAt = clock.monotonic();
+  for (let breaks = 1;; breaks++) {
+    let openedAt: number | undefined;
     try {
-      events ??= wireEvents(await open(jobId, { target, has, fromBeginning, place }), { target, has, place });
-      for (let next = await events.next(); !next.done; next = await events.next()) {
-        const { event, id } = next.value;
-        if (id !== undefined) place.id = id;
-        const before = place.lines;
-        if (event.type === "log") yield* newLine(event.data, place);
-        // A server that says the same again and again does not get on.
-        place.hasMoved ||= place.lines > before || event.type === "complete";
-        if (event.type !== "complete") continue;
-        // Our own server means what it says.
-        if (event.success || has("event-ids")) return yield { type: "complete", success: event.success };
-        // A plain server says `false` also of a job that still waits or whose end it has not noted yet.
-        const job = await getJob(jobId);
-        const isToReread = !isDoubted && isDoubtful(job, place);
-        if (isOver(job) && !isToReread) {
-          return yield { type: "complete", success: job.success === true, ...silence(job, place) };
+      events ??= await connect(jobId, { target, has, fromBeginning, place });
+      openedAt = clock.monotonic();
+      for await (const lot of events) {
+        const { lines, complete } = sorted(lot, { place, has });
+        if (lines.length > 0) {
+          onTrouble?.(undefined);
+          yield lines;
         }
-        isDoubted = isOver(job);
+        // A server that says the same again and again does not get on.
+        if (lines.length > 0 || complete !== undefined) [breaks, goodAt] = [0, clock.monotonic()];
+        if (complete === undefined) continue;
+        const end = await ending.of(complete.success);
+        if (end !== undefined) return yield [end];
         break;
       }
+      if (breaks > 0) onTrouble?.(`the connection to ${server} ended; connecting again`);
     } catch (error) {
       target.signal?.throwIfAborted();
-      if (!isBreak(error)) throw ciError(error, { server, jobId });
+      if (!isPassing(error) && !(patienceMs === Infinity && isStrange(error))) throw ciError(error, { server, jobId });
+      onTrouble?.(`${messageOf(error)}; trying again`);
     } finally {
       await events?.return?.(undefined);
     }
     events = undefined;
-    if (place.hasMoved) breaks = 0;
-    await target.world.clock.sleep(backoffMs(target.world, Math.max(breaks, 1)), target.signal);
+    const now = clock.monotonic();
+    if (openedAt !== undefined && now - openedAt >= goodConnectionMs) [breaks, goodAt] = [0, now];
+    if (now - goodAt > patienceMs) throw givenUp(jobId, server);
+    await clock.sleep(backoffMs(target.world, Math.max(breaks, 1)), target.signal);
   }
-  throw new CiError(`the log of job \`${jobId}\` cannot be followed any more: ${server} keeps breaking off`, {
-    hint: `the job goes on; \`gpu ci wait ${jobId} --all\` follows it again`,
-  });
 }
 
-/** How far a reader is: what tells a new connection where to go on. */
-interface Place {
-  /** Lines of the job that were handed on. */
-  lines: number;
-  /** Lines of a replay that are known already. */
-  toSkip: number;
-  id: string | undefined;
-  hasMoved: boolean;
-  /** A stream of the job was open before, so that a further one must not skip what was said in between. */
-  isJoined: boolean;
-  /** The server said that the job was over before it was joined. */
-  isOld: boolean;
-}
-
-/** Whether a job ended between a plain server's false `complete` and the question for it, with lines yet unread. */
-function isDoubtful(job: Job, place: Place): boolean {
-  if (place.isOld) return false;
-  return job.success === true || (place.lines === 0 && job.start_time !== null);
-}
-
-async function open(
+async function connect(
   jobId: string,
   { target, has, fromBeginning, place }: {
     target: Target;
@@ -100,34 +86,83 @@ async function open(
     fromBeginning: boolean;
     place: Place;
   },
-): Promise<Response> {
-  const canResume = place.id !== undefined && has("last-event-id");
+): Promise<WireBatches> {
+  const resumes = place.id !== undefined && has("last-event-id");
   const isReplay = place.isJoined && !has("forward-only") && !place.isOld;
-  place.toSkip = canResume ? 0 : place.lines;
   const response = await request(target, {
     path: `/jobs/${encodeURIComponent(jobId)}/stream`,
     query: { from_beginning: String(fromBeginning || isReplay || place.lines > 0) },
     headers: {
       accept: "text/event-stream",
-      ...(canResume && place.id !== undefined ? { "last-event-id": place.id } : {}),
+      ...(resumes && place.id !== undefined ? { "last-event-id": place.id } : {}),
     },
-    // This loop counts and waits; a second one inside would multiply both.
+    // The loop of who follows counts and waits; a second one inside would multiply both.
     attempts: 1,
   });
-  place.isJoined = true;
-  return response;
+  place.begin({ resumes });
+  return wireBatches(response, { target, has, onId: (id) => void (place.id = id) });
 }
 
-/** Words of a plain server between the job's lines; they end in a backslash and an n where a newline was meant. */
-const serverWords = /^(Job already completed\.|Job not found\.|Job disappeared\.|Error streaming logs: .*?)\\n$/s;
+/** What of a lot is for the reader, up to the end where it has one. */
+function sorted(
+  lot: readonly WireEventWithId[],
+  { place, has }: { place: Place; has: (feature: Feature) => boolean },
+): { lines: CiEvent[]; complete?: { success: boolean } } {
+  const isNumbered = has("event-ids");
+  const lines: CiEvent[] = [];
+  for (const { event, id } of lot) {
+    if (event.type === "complete") return { lines, complete: event };
+    if (event.type !== "log") continue;
+    const line = isNumbered ? place.numbered(event.data, id) : place.replayed(event.data);
+    if (line !== undefined) lines.push(line);
+  }
+  return { lines };
+}
 
-function* newLine(data: string, place: Place): Generator<CiEvent> {
-  const words = serverWords.exec(data);
-  if (words?.[1] === "Job already completed.") place.isOld = true;
-  if (words) return yield { type: "log", data: `${words[1]}\n` };
-  if (place.toSkip > 0) return void place.toSkip--;
-  place.lines++;
-  yield { type: "log", data };
+/** Finds out what the end of a stream means. */
+class Ending {
+  readonly #jobId: string;
+  readonly #options: FollowOptions;
+  readonly #place: Place;
+  #isDoubted = false;
+
+  constructor(jobId: string, options: FollowOptions, place: Place) {
+    this.#jobId = jobId;
+    this.#options = options;
+    this.#place = place;
+  }
+
+  /** The job's end, or undefined where it goes on. */
+  async of(success: boolean): Promise<CiEvent | undefined> {
+    const { has } = this.#options;
+    const isOurs = has("event-ids");
+    if (success && !has("results")) return { type: "complete", success };
+    const job = await this.#ask(isOurs);
+    if (job === undefined) return { type: "complete", success };
+    const results = job.results ? { results: job.results } : {};
+    if (isOurs) return isOver(job) ? { type: "complete", success: job.success === true, ...results } : undefined;
+    // A plain server says `false` also of a job that still waits or whose end it has not noted yet.
+    const isToReread = !this.#isDoubted && isDoubtful(job, this.#place);
+    this.#isDoubted = isOver(job);
+    if (!isOver(job) || isToReread) return undefined;
+    return { type: "complete", success: job.success === true, ...silence(job, this.#place) };
+  }
+
+  /** Our own server means what it says: where it is just going away, its word is enough. */
+  async #ask(isOurs: boolean): Promise<Job | undefined> {
+    try {
+      return await this.#options.getJob(this.#jobId);
+    } catch (error) {
+      if (isOurs && isPassing(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Whether a job ended between a plain server's false `complete` and the question for it, with lines yet unread. */
+function isDoubtful(job: Job, place: Place): boolean {
+  if (place.isOld) return false;
+  return job.success === true || (place.lines === 0 && job.start_time !== null);
 }
 
 /** What a plain server leaves unsaid: a job that failed before it began has no log and no start. */
@@ -140,9 +175,17 @@ function silence(job: Job, place: Place): { reason?: string } {
   };
 }
 
-function isBreak(thrown: unknown): boolean {
+/** An answer that is none of this protocol's: a login page of a hotel's network, another program at the port. */
+function isStrange(thrown: unknown): boolean {
   const error = thrown instanceof CiError ? thrown.cause : thrown;
-  if (!(error instanceof HttpError)) return false;
-  if (error.reason === "status") return [408, 425, 429, 500, 502, 503, 504].includes(error.status ?? 0);
-  return error.reason === "cut" || error.reason === "timeout" || error.reason === "refused" || error.reason === "dns";
+  return error instanceof HttpError && error.reason !== "status";
+}
+
+function givenUp(jobId: string, server: string): CiError {
+  return new CiError(
+    `the log of job \`${jobId}\` cannot be followed any more: ${server} is away or keeps breaking off`,
+    {
+      hint: `the job goes on; \`gpu ci wait ${jobId} --all\` follows it again`,
+    },
+  );
 }

@@ -3,22 +3,62 @@ import { z } from "zod";
 /** It is shown in commands to paste: nothing that a shell or a path could take for more. */
 const JobId = z.string().regex(/^[\w-]{1,128}$/);
 
-/** A job as the CI protocol describes it. */
+/** How many tests passed, failed and were skipped, as a job's own report says (JUnit or TAP). */
+export const TestCounts = z.object({
+  passed: z.number().int().nonnegative(),
+  failed: z.number().int().nonnegative(),
+  skipped: z.number().int().nonnegative(),
+});
+export type TestCounts = z.infer<typeof TestCounts>;
+
+/** A job as the CI protocol describes it; what is optional only our own server says. */
 export const Job = z.object({
   job_id: JobId,
   status: z.string(),
   success: z.boolean().nullable(),
   start_time: z.string().nullable(),
   end_time: z.string().nullable(),
+  /** Feature `names`: what the submission called it; `null` without a name. */
+  name: z.string().nullable().optional(),
+  /** Feature `names`. */
+  tags: z.array(z.string()).optional(),
+  /** ISO time of the submission. */
+  created_at: z.string().optional(),
+  /** Feature `results`: `null` where there is no report, or not yet. */
+  results: TestCounts.nullable().optional(),
 });
 export type Job = z.infer<typeof Job>;
+
+/** Feature `artifacts`: a file that a job left. `GET /jobs/{id}/artifacts` lists them. */
+export const Artifact = z.object({
+  /** Relative to the project, with `/`. `GET /jobs/{id}/artifacts/{name}` has its bytes, each part percent-encoded. */
+  name: z.string(),
+  /** In bytes. */
+  size: z.number().int().nonnegative(),
+});
+export type Artifact = z.infer<typeof Artifact>;
+
+/**
+ * What goes with an upload beside its part `file`, a form field each that stands before it.
+ * Feature `args`: `args`, a JSON list of text. Feature `names`: `name`, text, and `tags`, a JSON list of text.
+ * Feature `env`: `env`, a JSON object of text: variables for the job, which may be secrets.
+ */
+export interface SubmitFields {
+  readonly args?: readonly string[];
+  readonly name?: string;
+  readonly tags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** ISO times of the key that was presented; on every answer to one. An absent `expires`: it does not end. */
+export const keyHeaders = { created: "x-gpu-key-created", expires: "x-gpu-key-expires" } as const;
 
 /** Which of the server's jobs are asked for. */
 export interface JobFilter {
   readonly status?: string;
   /** ISO time: jobs that began then or later, or have not begun. */
   readonly since?: string;
-  /** Text in the id or the status. */
+  /** Text in the id, the status, the name or a tag, in any case. */
   readonly q?: string;
   readonly limit?: number;
 }
@@ -28,8 +68,8 @@ export type CiEvent =
   | { readonly type: "job_id"; readonly jobId: string; readonly resume?: string }
   /** One line with its newline; the last one may have none. */
   | { readonly type: "log"; readonly data: string }
-  /** `reason` says what is known where the job itself said nothing. */
-  | { readonly type: "complete"; readonly success: boolean; readonly reason?: string };
+  /** `reason` says what is known where the job itself said nothing; `results` is the count of its tests, where known. */
+  | { readonly type: "complete"; readonly success: boolean; readonly reason?: string; readonly results?: TestCounts };
 
 /** An event on the wire. */
 export const WireEvent = z.discriminatedUnion("type", [
@@ -47,7 +87,10 @@ export const Health = z.object({
 });
 export type Health = z.infer<typeof Health>;
 
-/** What this server can beyond the plain protocol. */
+/**
+ * What this server can beyond the plain protocol. `log`: `GET /jobs/{id}/log?tail=N` is what a job has said so far, as
+ * `text/plain`, all of it without `tail`.
+ */
 export const features = [
   "event-ids",
   "heartbeat",
@@ -57,8 +100,14 @@ export const features = [
   "idempotency-key",
   "args",
   "job-filter",
+  "names",
+  "env",
+  "results",
+  "artifacts",
+  "log",
 ] as const;
-export type Feature = (typeof features)[number];
+/** Features that a server may have; it names those it has in `GET /health`. `open`: it asks for no key. */
+export type Feature = (typeof features)[number] | "open";
 
 /** Whether a job's outcome will not change any more. */
 export function isOver(job: Job): boolean {

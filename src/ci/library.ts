@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { World } from "../world.ts";
 import { type CiClient, ciClient } from "./client.ts";
-import type { CiEvent, Job } from "./job.ts";
+import type { CiEvent, Job, SubmitFields } from "./job.ts";
 import { packProject } from "./pack.ts";
 import { type CiSettings, ciSettings } from "./settings.ts";
 
@@ -10,11 +10,9 @@ export interface CiCall extends CiSettings {
 }
 
 /** What is submitted, and where. */
-export interface SubmitOptions extends CiSettings {
+export interface SubmitOptions extends CiSettings, SubmitFields {
   /** The project's folder; the current one when left out. */
   readonly dir?: string;
-  /** Arguments for the line that runs the tests. */
-  readonly args?: readonly string[];
   /** Obey `.gitignore` and `.gpuignore`; true when left out. */
   readonly ignore?: boolean;
 }
@@ -38,11 +36,11 @@ export function ciLibrary(world: World, configured?: CiSettings) {
     },
     async *submitTestsStreaming(call: SubmitCall = {}): AsyncGenerator<CiEvent> {
       const packed = await pack(call);
-      yield* (await clientOf(call)).submitStreaming(packed.stream, { args: call.args });
+      yield* (await clientOf(call)).submitStreaming(packed.stream, fieldsOf(call));
     },
     async submitTestsAsync(call: SubmitCall = {}): Promise<string> {
       const packed = await pack(call);
-      return await (await clientOf(call)).submitAsync(packed.stream, { args: call.args });
+      return await (await clientOf(call)).submitAsync(packed.stream, fieldsOf(call));
     },
     async *waitForJob(
       { jobId, fromBeginning = false, ...call }: CiCall & { jobId: string; fromBeginning?: boolean },
@@ -53,6 +51,10 @@ export function ciLibrary(world: World, configured?: CiSettings) {
       return await (await clientOf(call)).listJobs();
     },
   };
+}
+
+function fieldsOf({ args, name, tags, env }: SubmitCall): SubmitFields {
+  return { args, name, tags, env };
 }
 
 async function* lazily(make: () => Promise<ReadableStream<Uint8Array>>): AsyncGenerator<Uint8Array> {

@@ -11,7 +11,9 @@ export class FormError extends Error {
 }
 
 const maxHeadBytes = 16 * 2 ** 10;
-const maxFieldBytes = 2 ** 20;
+/** Of all fields but the file together: they are kept in memory. */
+const maxFieldBytes = 4 * 2 ** 20;
+const maxParts = 100;
 
 /** Reads a multipart form as it comes: the part `file` goes to `write` piece by piece, other fields are kept as text. */
 export async function readForm(
@@ -27,18 +29,20 @@ export async function readForm(
   bytes.unread(Buffer.from("\r\n"));
   await bytes.until(mark, () => {});
   let hasFile = false;
-  while (await isAnotherPart(bytes)) {
-    const name = /\bname="((?:[^"\\]|\\.)*)"/i.exec(await headOf(bytes))?.[1] ?? "";
+  let length = 0;
+  for (let count = 1; await isAnotherPart(bytes); count++) {
+    if (count > maxParts) throw new FormError("it has too many parts");
+    const named = /\bname=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(await headOf(bytes));
+    const name = named?.[1] ?? named?.[2] ?? "";
     if (name === "file" && !hasFile) {
       hasFile = true;
       await bytes.until(mark, write);
       continue;
     }
     const parts: Uint8Array[] = [];
-    let length = 0;
     await bytes.until(mark, (piece) => {
       length += piece.length;
-      if (length > maxFieldBytes) throw new FormError(`the field \`${name.slice(0, 100)}\` is too long`);
+      if (length > maxFieldBytes) throw new FormError("its fields are too long");
       parts.push(Uint8Array.from(piece));
     });
     fields.set(name, Buffer.concat(parts).toString("utf8"));

@@ -1,20 +1,22 @@
-import type { TreeFile } from "./tree.ts";
+import type { Suspect } from "./pack-secrets.ts";
+import { sizeText } from "./pack-text.ts";
 
+/** A project of more bytes is worth a word before it is sent. */
 const largeProjectBytes = 200 * 2 ** 20;
-const secretNames =
-  /^(id_(rsa|dsa|ecdsa|ed25519)|.*\.(pem|key|p12|pfx|kdbx)|credentials.*|service[-_]account.*\.json)$/i;
+const named = 5;
 
-/** What a person may want to know before a project leaves: secrets by their names, a large size. */
-export function warningsOf(files: readonly TreeFile[], bytes: number): string[] {
-  const secrets = files.filter(({ name }) => secretNames.test(name.slice(name.lastIndexOf("/") + 1)));
-  const named = secrets.slice(0, 5).map(({ name }) => `\`${name}\``).join(", ");
-  const more = secrets.length > 5 ? ` and ${secrets.length - 5} more` : "";
+/** What a person may want to know before a project leaves: what looks like a secret, a large size. */
+export function warningsOf(suspects: readonly Suspect[], bytes: number): string[] {
+  const shown = suspects.slice(0, named).map(({ name, looksLike }) =>
+    `${JSON.stringify(name)} looks like ${looksLike}`
+  );
+  const more = suspects.length > named ? `, and ${suspects.length - named} more` : "";
   return [
-    ...(secrets.length > 0
-      ? [`${named}${more} may hold secrets and will be sent; a line in \`.gpuignore\` leaves it out`]
+    ...(suspects.length > 0
+      ? [`${shown.join(", ")}${more}, and will be sent; a line in \`.gpuignore\` leaves it out`]
       : []),
     ...(bytes > largeProjectBytes
-      ? [`the project is ${Math.round(bytes / 2 ** 20)} MiB; a \`.gpuignore\` leaves out what the tests do not need`]
+      ? [`the project is ${sizeText(bytes)}; a \`.gpuignore\` leaves out what the tests do not need`]
       : []),
   ];
 }

@@ -1,17 +1,24 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
-import { crc32 } from "node:zlib";
+import { realpath } from "node:fs/promises";
 import { GpuError } from "../errors.ts";
-import { deflater } from "./deflater.ts";
+import type { PackDone } from "./pack-batch.ts";
+import { failure, type OnGone, packLarge } from "./pack-large.ts";
+import { PackPool } from "./pack-pool.ts";
+import { findSuspects } from "./pack-secrets.ts";
 import { warningsOf } from "./pack-warnings.ts";
-import { readTree, type Tree, type TreeFile, unreadable } from "./tree.ts";
-import { type Method, ZipWriter } from "./zip.ts";
+import { readTree, type Tree, type TreeFile } from "./tree.ts";
+import { ZipWriter } from "./zip.ts";
 
 export interface PackOptions {
   /** Obey `.gitignore` and `.gpuignore`. */
   readonly ignore: boolean;
+  /** A file that is not packed: the archive itself, which may lie in the project. */
+  readonly except?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: PackProgress) => void;
+  /** Hears of a file that was listed and went away before it was packed; without it that is an error. */
+  readonly onGone?: OnGone;
+  /** How many workers pack; as many as there are cores, at most 4, when left out. What comes out is the same. */
+  readonly workers?: number;
 }
 
 export interface PackProgress {
@@ -34,136 +41,120 @@ export interface Pack {
   stream(): ReadableStream<Uint8Array>;
 }
 
-/** A file up to this size is read, packed and written at once; memory is a few times this. */
+/** A file up to this size is packed with others in one task; memory is a few times this. */
 const wholeUpTo = 4 * 2 ** 20;
-const pieceBytes = 256 * 2 ** 10;
+/** Tasks are so large, or so many files. */
+const batch = { bytes: 512 * 2 ** 10, files: 200 } as const;
+/** What is smaller is packed before a worker has started. */
+const worthWorkersBytes = 4 * 2 ** 20;
 
 /** Looks through a project and gives its archive: sorted, with fixed times, so the same files give the same bytes. */
-export async function packProject(dir: string, { ignore, signal, onProgress }: PackOptions): Promise<Pack> {
-  const tree = await readTree(dir, { isIgnoring: ignore, signal });
+export async function packProject(dir: string, { ignore, except, signal, ...options }: PackOptions): Promise<Pack> {
+  const found = await readTree(dir, { isIgnoring: ignore, signal });
+  const left = await realPathOf(except);
+  const tree = left === undefined ? found : { ...found, files: found.files.filter(({ path }) => path !== left) };
   if (tree.files.length === 0) throw nothingToSend(dir, tree);
   const bytes = tree.files.reduce((sum, file) => sum + file.bytes, 0);
+  const workers = bytes < worthWorkersBytes ? 0 : options.workers;
   return {
-    plan: { ...tree, bytes, warnings: warningsOf(tree.files, bytes) },
-    stream: () => ReadableStream.from(archive(tree.files, { signal, onProgress })),
+    plan: { ...tree, bytes, warnings: warningsOf(findSuspects(tree.files), bytes) },
+    stream: () => ReadableStream.from(archive(tree.files, { ...options, workers, signal })),
   };
+}
+
+/** Undefined where there is no such file. */
+function realPathOf(path: string | undefined): Promise<string | undefined> {
+  return path === undefined ? Promise.resolve(undefined) : realpath(path).catch(() => undefined);
 }
 
 async function* archive(
   files: readonly TreeFile[],
-  { signal, onProgress }: Omit<PackOptions, "ignore">,
+  { signal, onProgress, onGone, workers }: Omit<PackOptions, "ignore" | "except">,
 ): AsyncGenerator<Uint8Array> {
+  using pool = new PackPool({ workers });
   const zip = new ZipWriter();
   const figures = { files: 0, bytes: 0, packedBytes: 0 };
-  let waiting: Uint8Array[] = [];
-  let waitingBytes = 0;
-  for (const file of files) {
-    signal?.throwIfAborted();
-    for await (const part of file.bytes <= wholeUpTo ? packWhole(zip, file) : packInPieces(zip, file, signal)) {
-      waiting.push(part);
-      waitingBytes += part.length;
-      if (waitingBytes < pieceBytes) continue;
-      figures.packedBytes += waitingBytes;
-      yield Buffer.concat(waiting);
-      onProgress?.({ ...figures });
-      waiting = [];
-      waitingBytes = 0;
-    }
+  const passed = (part: Uint8Array) => {
+    figures.packedBytes += part.length;
+    onProgress?.({ ...figures });
+    return part;
+  };
+  const count = (file: TreeFile) => {
     figures.files++;
     figures.bytes += file.bytes;
-  }
-  const end = zip.end();
-  figures.packedBytes += waitingBytes + end.length;
-  yield Buffer.concat([...waiting, end]);
-  onProgress?.({ ...figures });
-}
-
-function* packWhole(zip: ZipWriter, file: TreeFile): Generator<Uint8Array> {
-  const content = readWhole(file);
-  const deflated = content.length > 64 ? Bun.deflateSync(content, { library: "libdeflate" }) : content;
-  const method: Method = deflated.length < content.length ? 8 : 0;
-  const packed = method === 8 ? deflated : content;
-  yield zip.known(file, { method, crc: crc32(content), packedBytes: packed.length, bytes: content.length });
-  yield packed;
-}
-
-/** What a small file holds at this moment; one that has grown since it was listed is cut at what was announced. */
-function readWhole(file: TreeFile): Uint8Array<ArrayBuffer> {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(file.path, openFlags);
-    refuseOther(fstatSync(descriptor).isFile(), file);
-    const content = new Uint8Array(file.bytes);
-    let length = 0;
-    while (length < content.length) {
-      const count = readSync(descriptor, content, length, content.length - length, null);
-      if (count === 0) break;
-      length += count;
+  };
+  for await (const { group, done } of inOrder(batchesOf(files), pool, signal)) {
+    if (done !== undefined) {
+      record(zip, group, { done, onGone });
+      group.forEach(count);
+      if (done.packed.length > 0) yield passed(done.packed);
+      continue;
     }
-    return content.subarray(0, length);
-  } catch (error) {
-    throw error instanceof GpuError ? error : unreadable("file", file.path, error);
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
+    for (const file of group) {
+      for await (const part of packLarge(zip, file, { pool, signal, onGone })) yield passed(part);
+      count(file);
+    }
   }
+  yield passed(zip.end());
 }
 
-async function* packInPieces(
-  zip: ZipWriter,
-  file: TreeFile,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  await using handle = await openLarge(file);
-  let isFirst = true;
-  let entry: ReturnType<ZipWriter["open"]> | undefined;
-  let deflate: ReturnType<typeof deflater> | undefined;
-  let crc = 0;
+/** Files in their order: small ones together, a large one alone. */
+function* batchesOf(files: readonly TreeFile[]): Generator<readonly TreeFile[]> {
+  let group: TreeFile[] = [];
   let bytes = 0;
-  let packedBytes = 0;
-  while (bytes < file.bytes || isFirst) {
-    signal?.throwIfAborted();
-    const piece = new Uint8Array(Math.min(pieceBytes * 4, file.bytes - bytes));
-    const { bytesRead } = await handle.read(piece, 0, piece.length, null).catch((error) => {
-      throw unreadable("file", file.path, error);
-    });
-    const content = piece.subarray(0, bytesRead);
-    if (isFirst) {
-      isFirst = false;
-      // What the first piece does not shrink by (weights, images, archives) the rest mostly does not either.
-      const method: Method =
-        Bun.deflateSync(content, { library: "libdeflate", level: 1 }).length < content.length * 0.95 ? 8 : 0;
-      entry = zip.open(file, { method, expectedBytes: file.bytes });
-      if (method === 8) deflate = deflater();
-      yield entry.head;
+  for (const file of files) {
+    const isLarge = file.bytes > wholeUpTo;
+    if (group.length > 0 && (isLarge || bytes + file.bytes > batch.bytes || group.length >= batch.files)) {
+      yield group;
+      group = [];
+      bytes = 0;
     }
-    if (bytesRead === 0) break; // It has shrunk since it was listed: what was read is what is there.
-    crc = crc32(content, crc);
-    bytes += bytesRead;
-    const packed = deflate ? await deflate.push(content) : [content];
-    for (const part of packed) packedBytes += part.length;
-    yield* packed;
+    if (isLarge) {
+      yield [file];
+      continue;
+    }
+    group.push(file);
+    bytes += file.bytes;
   }
-  const rest = deflate ? await deflate.end() : [];
-  for (const part of rest) packedBytes += part.length;
-  yield* rest;
-  if (entry) yield entry.tail({ crc, packedBytes, bytes });
+  if (group.length > 0) yield group;
 }
 
-// A name that became a link or a pipe since it was listed is not followed and not waited for.
-const openFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-
-async function openLarge(file: TreeFile): Promise<FileHandle> {
-  const handle = await open(file.path, openFlags).catch((error) => {
-    throw unreadable("file", file.path, error);
-  });
-  const stats = await handle.stat();
-  if (!stats.isFile()) await handle.close();
-  refuseOther(stats.isFile(), file);
-  return handle;
+/** Gives batches to the pool some ahead of what is consumed. A large file comes without a result: it is packed in its turn. */
+async function* inOrder(
+  batches: Iterable<readonly TreeFile[]>,
+  pool: PackPool,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ group: readonly TreeFile[]; done: PackDone | undefined }> {
+  const ahead: { group: readonly TreeFile[]; done: Promise<PackDone | undefined> }[] = [];
+  const next = async () => {
+    signal?.throwIfAborted();
+    const [first] = ahead.splice(0, 1);
+    return first && { group: first.group, done: await first.done };
+  };
+  for (const group of batches) {
+    const isLarge = group.some(({ bytes }) => bytes > wholeUpTo);
+    const files = group.map(({ name, path, bytes }) => ({ name, path, bytes }));
+    ahead.push({ group, done: isLarge ? Promise.resolve(undefined) : pool.run({ kind: "files", files }) });
+    while (ahead.length > pool.width) {
+      const ready = await next();
+      if (ready) yield ready;
+    }
+  }
+  for (let ready = await next(); ready; ready = await next()) yield ready;
 }
 
-function refuseOther(isFile: boolean, file: TreeFile): void {
-  if (!isFile) throw new GpuError(`\`${file.path}\` stopped being a file while it was packed`, { hint: "try again" });
+function record(
+  zip: ZipWriter,
+  group: readonly TreeFile[],
+  { done, onGone }: { done: PackDone; onGone: OnGone | undefined },
+): void {
+  for (const [index, entry] of done.entries.entries()) {
+    const file = group[index];
+    if (file === undefined) continue;
+    if (!("error" in entry)) zip.add(file, entry);
+    else if (entry.error.code === "ENOENT" && onGone) onGone(file.name);
+    else throw failure(file, Object.assign(new Error(entry.error.message), { code: entry.error.code }));
+  }
 }
 
 function nothingToSend(dir: string, { leftOut, skipped }: Tree): GpuError {

@@ -47,7 +47,8 @@ function groupsOf(family: Family): number[] {
   return [...family.groups].map((group) => -group);
 }
 
-function membersOf({ groups, mark }: Family): number[] {
+/** The living processes of a family, on Linux. */
+export function membersOf({ groups, mark }: Family): number[] {
   const all = readProc();
   const marked = new Set(all.filter(({ carries }) => carries(mark)).map(({ pid }) => pid));
   addDescendants(marked, all);
@@ -61,4 +62,9 @@ function membersOf({ groups, mark }: Family): number[] {
 /** A leader that lives, and is neither ours nor our own child, got the number of a group that had ended. */
 function isStranger({ pid, group, parent }: ProcProcess, marked: ReadonlySet<number>): boolean {
   return pid === group && !marked.has(pid) && parent !== process.pid;
+}
+
+/** This process, for whoever has to find it. */
+export function ownPid(): number {
+  return process.pid;
 }

@@ -4,6 +4,8 @@ import { z } from "zod";
 import { durationMs, durationPattern } from "../duration.ts";
 import { reasonOf } from "../files.ts";
 import { quote } from "../quote.ts";
+import type { JobLimits } from "./job-order.ts";
+import { patternProblem } from "./project-files.ts";
 
 /** What a job runs: shell lines, in the project's folder. */
 export interface ProjectPlan {
@@ -13,6 +15,13 @@ export interface ProjectPlan {
   readonly test: string;
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  /** What it wants to be held to. */
+  readonly limits: Pick<JobLimits, "memoryBytes" | "processes" | "cpus">;
+  readonly hasNetwork: boolean;
+  /** Patterns of files to keep. */
+  readonly artifacts: readonly string[];
+  /** A pattern of JUnit or TAP files; undefined: TAP is counted where the test line prints it. */
+  readonly results: string | undefined;
 }
 
 /** A project that cannot be run; the message is for the job's log. */
@@ -24,13 +33,26 @@ const defaultTimeoutMs = 30 * 60_000;
 
 const Duration = z.string().regex(durationPattern, "expected a duration like `90s`, `30m` or `1h30m`");
 
+const Size = z.string().regex(/^\d+(\.\d+)? ?[KMGT]i?B$/, "expected a size like `512MiB` or `8GiB`");
+
+const Pattern = z.string().superRefine((pattern, context) => {
+  const message = patternProblem(pattern);
+  if (message !== undefined) context.addIssue({ code: "custom", message });
+});
+
 const GpuCi = z.strictObject({
   setup: z.array(z.string()).default([]),
   test: z.string().min(1),
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
   timeout: Duration.optional(),
-  artifacts: z.array(z.string()).default([]),
-  results: z.string().optional(),
+  artifacts: z.array(Pattern).max(100).default([]),
+  results: Pattern.optional(),
+  network: z.enum(["none", "full"]).default("full"),
+  limits: z.strictObject({
+    memory: Size.optional(),
+    processes: z.number().int().min(1).optional(),
+    cpus: z.number().positive().optional(),
+  }).default({}),
 });
 
 /** What `gpu-ci.yaml` says, or else what the project's own files mean, in the protocol's order. */
@@ -46,6 +68,10 @@ export async function readProject(folder: string, args: readonly string[]): Prom
       test: withArgs(found.test, args),
       env: {},
       timeoutMs: defaultTimeoutMs,
+      limits: {},
+      hasNetwork: true,
+      artifacts: [],
+      results: undefined,
     };
   }
   throw new ProjectError(
@@ -67,14 +93,24 @@ async function fromFile(path: string, args: readonly string[]): Promise<ProjectP
     const issues = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the file"}: ${message}`);
     throw new ProjectError(`gpu-ci.yaml is not right: ${issues.join("; ")}`);
   }
-  const { setup, test, env, timeout } = parsed.data;
+  const { setup, test, env, timeout, network, limits, artifacts, results } = parsed.data;
   return {
     because: "gpu-ci.yaml",
     setup,
     test: withArgs(test, args),
     env,
     timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout),
+    limits: { ...limits, memoryBytes: limits.memory === undefined ? undefined : sizeBytes(limits.memory) },
+    hasNetwork: network !== "none",
+    artifacts,
+    results,
   };
+}
+
+/** `MiB` are 2^20 bytes, `MB` are a million. */
+function sizeBytes(size: string): number {
+  const [, amount, letter = "", binary] = /^([\d.]+) ?([KMGT])(i?)B$/.exec(size) ?? [];
+  return Math.round(Number(amount) * (binary ? 1024 : 1000) ** ("KMGT".indexOf(letter) + 1));
 }
 
 interface Files {

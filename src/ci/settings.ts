@@ -16,17 +16,29 @@ export const defaultServer = "http://localhost:8000";
 export async function ciSettings(
   world: Pick<World, "env" | "home">,
   { flags = {}, configured = {} }: { flags?: CiSettings; configured?: CiSettings } = {},
-): Promise<{ server: string; apiKey: string | undefined }> {
+): Promise<FoundSettings> {
   const server = flags.server || readVariable(world.env, "CI_SERVER_URL") || configured.server || defaultServer;
-  return {
-    server: checkedServer(server),
-    apiKey: checkedKey(
-      flags.apiKey || readVariable(world.env, "CI_API_KEY") || await keyInFile(world) || configured.apiKey,
-    ),
-  };
+  const variable = readVariable(world.env, "CI_API_KEY");
+  const keys: readonly (readonly [key: string | undefined, from: string])[] = [
+    // The command line knows the variable as the flag's value, too.
+    [flags.apiKey, flags.apiKey === variable ? "`CI_API_KEY`" : "`--api-key`"],
+    [variable, "`CI_API_KEY`"],
+    [await keyInFile(world), "`~/.ci/config`"],
+    [configured.apiKey, "the configuration"],
+  ];
+  const [apiKey, keyFrom] = keys.find(([key]) => key) ?? [];
+  return { server: checkedServer(server), apiKey: checkedKey(apiKey), keyFrom };
 }
 
-function checkedServer(server: string): string {
+/** A server, and a key with the place where it was found, in words. */
+export interface FoundSettings {
+  readonly server: string;
+  readonly apiKey: string | undefined;
+  readonly keyFrom: string | undefined;
+}
+
+/** The address of a CI server, or a `UsageError`. */
+export function checkedServer(server: string): string {
   const url = URL.parse(server);
   if (url && (url.username !== "" || url.password !== "")) {
     throw new UsageError("the address of a CI server holds no user and no password", {
@@ -48,7 +60,7 @@ function checkedKey(key: string | undefined): string | undefined {
 }
 
 /** The line `api_key=…` of the existing client's file; no quotes and no comments, as there. */
-async function keyInFile({ home }: Pick<World, "home">): Promise<string | undefined> {
+export async function keyInFile({ home }: Pick<World, "home">): Promise<string | undefined> {
   const text = await readTextIfThere(join(home, ".ci", "config"));
   const line = text?.split("\n").map((each) => each.trim()).find((each) => each.startsWith("api_key="));
   return line?.slice("api_key=".length).trim() || undefined;

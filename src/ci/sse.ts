@@ -1,8 +1,9 @@
 import type { Clock } from "../world.ts";
-import type { CiService } from "./service.ts";
 import type { WireEvent } from "./job.ts";
+import type { LogLines } from "./log-reader.ts";
+import type { CiService } from "./service.ts";
 
-/** How often a silent stream says that it lives. */
+/** How often a stream says that it lives, in milliseconds. */
 export const pingMs = 15_000;
 
 export interface StreamOptions {
@@ -13,10 +14,11 @@ export interface StreamOptions {
   readonly isIdSaid: boolean;
   /** Lines the client has; `"now"`: only what comes from here on. */
   readonly after: number | "now";
+  readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
-/** A job's log as server-sent events. */
+/** A job's log as server-sent events. Nothing is read from the log before the client took what came before it. */
 export function eventStream(options: StreamOptions): Response {
   const gone = new AbortController();
   const signal = AbortSignal.any([options.signal, gone.signal]);
@@ -35,65 +37,85 @@ export function eventStream(options: StreamOptions): Response {
     },
   }, { highWaterMark: 0 });
   return new Response(body, {
-    headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
+    headers: { ...options.headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
   });
 }
 
 async function* eventsOf({ service, id, isIdSaid, after, signal }: StreamOptions): AsyncGenerator<string> {
   if (isIdSaid) yield event({ type: "job_id", job_id: id });
-  const isOver = service.find(id)?.success !== null;
-  const from = after === "now" ? await service.lineCount(id) : after;
+  const before = service.find(id);
+  const isOver = before?.success !== null;
   if (after === "now" && isOver) {
     yield event({ type: "log", data: "Job already completed.\n" });
   } else {
+    const from = after === "now" ? await service.lineCount(id) : after;
     // An id without data: a client that is cut off before the first line comes back to this very place.
     if (after === "now") yield `id: ${from}\n\n`;
-    for await (const line of service.follow(id, { after: from, signal })) {
-      yield event({ type: "log", data: line.text }, line.number);
-    }
+    for await (const lines of service.follow(id, { after: from, signal })) yield logEvents(lines);
   }
-  if (!signal.aborted) yield event({ type: "complete", success: service.find(id)?.success === true });
+  // A job that is over may be removed while its log is read.
+  if (!signal.aborted) yield event({ type: "complete", success: (service.find(id) ?? before)?.success === true });
 }
 
-/** The events, and a comment at once and after each silence: the first one also sends the answer's head. */
+/** The events, and a comment at once and then every so often: the first one also sends the answer's head. */
 async function* withPings(events: AsyncGenerator<string>, clock: Clock, signal: AbortSignal): AsyncGenerator<string> {
+  const done = new AbortController();
+  const until = AbortSignal.any([signal, done.signal]);
+  let isPingDue = true;
+  let arrived: IteratorResult<string> | undefined;
+  let failure: { error: unknown } | undefined;
+  let wake = () => {};
+  // One timer for all events, and no promise that lives longer than one of them: a race would keep them all.
+  const beat = async () => {
+    for (;;) {
+      await clock.sleep(pingMs, until);
+      isPingDue = true;
+      wake();
+    }
+  };
+  const ask = () => {
+    arrived = undefined;
+    events.next().then((next) => arrived = next, (error: unknown) => failure = { error }).finally(() => wake());
+  };
+  beat().catch(() => wake());
   try {
-    yield ": ping\n\n";
-    let next = nextOf(events);
+    ask();
     while (!signal.aborted) {
-      const waiting = new AbortController();
-      const ping = clock.sleep(pingMs, AbortSignal.any([signal, waiting.signal])).then(
-        () => "ping" as const,
-        () => undefined,
-      );
-      const first = await Promise.race([next, ping]);
-      waiting.abort();
-      if (first === undefined) return;
-      if (first === "ping") {
+      if (isPingDue) {
+        isPingDue = false;
         yield ": ping\n\n";
-        continue;
+      } else if (failure) {
+        throw failure.error;
+      } else if (arrived) {
+        if (arrived.done) return;
+        yield arrived.value;
+        ask();
+      } else {
+        await new Promise<void>((resolve) => wake = resolve);
       }
-      if (first.done) return;
-      yield first.value;
-      next = nextOf(events);
     }
   } finally {
+    done.abort();
     await events.return(undefined);
   }
 }
 
-/** The next item; its failure is met where it is awaited, and is no bug of the process while a ping is written. */
-function nextOf(events: AsyncGenerator<string>): Promise<IteratorResult<string>> {
-  const next = events.next();
-  next.catch(() => {});
-  return next;
+/** Lines that are there at once as one piece of text: writing each by itself would cost more than all else. */
+function logEvents({ first, texts }: LogLines): string {
+  let number = first;
+  let events = "";
+  for (const text of texts) {
+    events += `id: ${number}\ndata: {"type":"log","data":${JSON.stringify(text)}}\n\n`;
+    number++;
+  }
+  return ascii(events);
 }
 
-/** One event; JSON in ASCII, as the existing server writes it. */
-function event(content: WireEvent, id?: number): string {
-  const json = JSON.stringify(content).replace(
-    /[\u007f-\uffff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-  return `${id === undefined ? "" : `id: ${id}\n`}data: ${json}\n\n`;
+function event(content: WireEvent): string {
+  return `data: ${ascii(JSON.stringify(content))}\n\n`;
+}
+
+/** JSON in ASCII, as the existing server writes it. */
+function ascii(json: string): string {
+  return json.replace(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,6 +1,7 @@
 import {
   accessSync,
   constants,
+  type Dirent,
   lstatSync,
   readdirSync,
   readFileSync,
@@ -9,9 +10,10 @@ import {
   statSync,
 } from "node:fs";
 import { join, sep } from "node:path";
-import ignore, { type Ignore } from "ignore";
 import { GpuError, systemCode } from "../errors.ts";
 import { reasonOf } from "../files.ts";
+import { ignoreFiles, isIgnored, parseRules, type Rules } from "../transfer/ignored.ts";
+import { bytesFrom, toBytes } from "../transfer/names.ts";
 
 /** A file to send: its name in the archive, and where its content is. */
 export interface TreeFile {
@@ -32,14 +34,6 @@ export interface Tree {
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
 }
 
-interface Rules {
-  /** The folder whose ignore files these are, relative to the project; "" or ending in `/`. */
-  readonly base: string;
-  readonly rules: Ignore;
-}
-
-const ignoreFiles = [".gitignore", ".gpuignore"];
-
 /** The files of a project, as both the CI protocol's rule and its ignore files want them. Signals are heard meanwhile. */
 export async function readTree(
   dir: string,
@@ -50,6 +44,8 @@ export async function readTree(
   const leftOut = { files: 0, bytes: 0 };
   const skipped: { name: string; why: string }[] = [];
   const breath = breathing(signal);
+  // A project may be a folder of a repository, whose rules hold in it too.
+  const outer = isIgnoring ? (await import("../transfer/scan.ts")).outerRules(toBytes(root)) : [];
 
   const enter = async (prefix: string, outer: readonly Rules[]) => {
     const folder = join(root, prefix.slice(0, -1));
@@ -60,7 +56,7 @@ export async function readTree(
       await breath();
       const name = prefix + entry.name;
       const isFolder = entry.isDirectory();
-      if (isIgnored(isFolder ? `${name}/` : name, rules)) {
+      if (rules.length > 0 && isIgnored(toBytes(name), isFolder, rules)) {
         await count(join(folder, entry.name), leftOut, breath);
         continue;
       }
@@ -75,7 +71,7 @@ export async function readTree(
       else files.push({ name, path: found.path, bytes: found.stats.size, mode: found.stats.mode & 0o777 });
     }
   };
-  await enter("", []);
+  await enter("", outer);
   return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), leftOut, skipped };
 }
 
@@ -140,29 +136,16 @@ function entriesOf(folder: string) {
   }
 }
 
-/** The rules of this folder's own ignore files; `.gpuignore` has the last word. */
-function rulesOf(folder: string, base: string, entries: readonly { name: string }[]): Rules[] {
-  const present = ignoreFiles.filter((name) => entries.some((entry) => entry.name === name));
-  if (present.length === 0) return [];
-  const rules = ignore({ ignorecase: false });
-  for (const name of present) {
+/** The rules of this folder's own ignore files, of which `.gpuignore` has the last word. A link is none, as in git. */
+function rulesOf(folder: string, prefix: string, entries: readonly Dirent[]): Rules[] {
+  const present = ignoreFiles.filter((name) => entries.some((entry) => entry.name === name && entry.isFile()));
+  return present.map((name) => {
     try {
-      rules.add(readFileSync(join(folder, name), "utf8").replace(/^\uFEFF/, ""));
+      return parseRules(bytesFrom(readFileSync(join(folder, name))), toBytes(prefix));
     } catch (error) {
-      if (systemCode(error) !== "EISDIR") throw unreadable("file", join(folder, name), error);
+      throw unreadable("file", join(folder, name), error);
     }
-  }
-  return [{ base, rules }];
-}
-
-/** The deepest ignore file that says something about a name decides. */
-function isIgnored(name: string, rules: readonly Rules[]): boolean {
-  for (const { base, rules: own } of rules) {
-    const verdict = own.test(name.slice(base.length));
-    if (verdict.ignored) return true;
-    if (verdict.unignored) return false;
-  }
-  return false;
+  }).toReversed();
 }
 
 /** The real file behind a name; or why it is not sent. */

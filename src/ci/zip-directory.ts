@@ -9,7 +9,7 @@ export class ArchiveError extends Error {
 export interface DirectoryEntry {
   readonly name: string;
   readonly mode: number;
-  readonly isLink: boolean;
+  readonly kind: "file" | "folder" | "link" | "other";
   readonly isEncrypted: boolean;
   readonly method: number;
   readonly crc: number;
@@ -19,8 +19,11 @@ export interface DirectoryEntry {
   readonly offset: number;
 }
 
+/** What a local header takes before its name. */
+export const localHeaderBytes = 30;
+
 const max32 = 0xffffffff;
-const maxDirectoryBytes = 512 * 2 ** 20;
+const maxDirectoryBytes = 128 * 2 ** 20;
 
 /** The directory at the end of a zip archive, zip64 too. */
 export async function readDirectory(
@@ -46,9 +49,9 @@ export async function readDirectory(
 
 /** Where an entry's content begins: behind its local header, whose length only that header knows. */
 export async function contentOffset(archive: FileHandle, entry: DirectoryEntry): Promise<number> {
-  const head = await readExactly(archive, entry.offset, 30);
+  const head = await readExactly(archive, entry.offset, localHeaderBytes);
   if (head.readUInt32LE(0) !== 0x04034b50) throw damaged();
-  return entry.offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28);
+  return entry.offset + localHeaderBytes + head.readUInt16LE(26) + head.readUInt16LE(28);
 }
 
 function entryOf(head: Buffer, nameEnd: number): DirectoryEntry {
@@ -67,7 +70,7 @@ function entryOf(head: Buffer, nameEnd: number): DirectoryEntry {
   return {
     name: decodeName(head.subarray(46, nameEnd)),
     mode: unixMode === 0 ? 0o644 : unixMode & 0o777,
-    isLink: (unixMode & 0o170000) === 0o120000,
+    kind: kinds[unixMode & 0o170000] ?? "other",
     isEncrypted: (flags & 1) === 1,
     method: head.readUInt16LE(10),
     crc: head.readUInt32LE(16),
@@ -76,6 +79,14 @@ function entryOf(head: Buffer, nameEnd: number): DirectoryEntry {
     offset,
   };
 }
+
+/** The type of a file in its Unix mode; 0 where the archive was made without one. */
+const kinds: Readonly<Record<number, DirectoryEntry["kind"]>> = {
+  0: "file",
+  0o100000: "file",
+  0o040000: "folder",
+  0o120000: "link",
+};
 
 /** UTF-8 whether or not the entry says so: archives of today are, and a wrong accent harms less than a refusal. */
 function decodeName(bytes: Uint8Array): string {

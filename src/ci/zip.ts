@@ -41,20 +41,25 @@ export class ZipWriter {
   readonly #written: Written[] = [];
 
   /** The head of an entry whose content is known: its packed bytes follow. */
-  known(entry: ZipEntry, { method, ...sizes }: Sizes & { method: Method }): Uint8Array {
-    const nameBytes = new TextEncoder().encode(entry.name);
-    const head = localHeader({ nameBytes, flags: utf8Names, method, ...sizes, is64: false });
-    this.#written.push({ ...entry, nameBytes, offset: this.#offset, flags: utf8Names, method, ...sizes });
-    this.#offset += head.length + sizes.packedBytes;
+  known(entry: ZipEntry, sizes: Sizes & { method: Method }): Uint8Array {
+    const head = localHeader(entry.name, sizes);
+    this.add(entry, { ...sizes, headBytes: head.length });
     return head;
+  }
+
+  /** Takes note of an entry that is written with the head that `localHeader` gives. */
+  add({ name, mode }: ZipEntry, { headBytes, ...sizes }: Sizes & { method: Method; headBytes: number }): void {
+    const nameBytes = encoder.encode(name);
+    this.#written.push({ name, mode, nameBytes, offset: this.#offset, flags: utf8Names, ...sizes });
+    this.#offset += headBytes + sizes.packedBytes;
   }
 
   /** The head of an entry whose sizes are known only after its content; `tail` gives what comes behind that. */
   open(entry: ZipEntry, { method, expectedBytes }: { method: Method; expectedBytes: number }) {
-    const nameBytes = new TextEncoder().encode(entry.name);
+    const nameBytes = encoder.encode(entry.name);
     const flags = utf8Names | sizesFollow;
     const is64 = expectedBytes >= needs64From;
-    const head = localHeader({ nameBytes, flags, method, crc: 0, packedBytes: 0, bytes: 0, is64 });
+    const head = header({ nameBytes, flags, method, crc: 0, packedBytes: 0, bytes: 0, is64 });
     const offset = this.#offset;
     const tail = (sizes: Sizes): Uint8Array => {
       const descriptor = dataDescriptor(sizes, is64);
@@ -74,7 +79,14 @@ export class ZipWriter {
   }
 }
 
-function localHeader(
+const encoder = new TextEncoder();
+
+/** What stands before the packed bytes of an entry whose sizes are known, all below 4 GiB. */
+export function localHeader(name: string, sizes: Sizes & { method: Method }): Uint8Array {
+  return header({ nameBytes: encoder.encode(name), flags: utf8Names, ...sizes, is64: false });
+}
+
+function header(
   { nameBytes, flags, method, crc, packedBytes, bytes, is64 }: Sizes & {
     nameBytes: Uint8Array;
     flags: number;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
-import { minutesText } from "../duration.ts";
+import { minutesUntil, spanText } from "../duration.ts";
 
 export default defineCommand({
   name: "adopt",
@@ -33,7 +33,7 @@ export default defineCommand({
     type: z.string().describe("instance type"),
     pricePerHour: z.number().describe("US dollars an hour"),
     leaseEndsAt: z.iso.datetime().describe("when it is stopped"),
-    leaseMinutesLeft: z.number().int().describe("whole minutes until then"),
+    leaseMinutesLeft: z.number().int().describe("minutes until then, rounded up"),
     costDollars: z.number().describe("the most it can cost from now on, in US dollars"),
     token: z.string().nullable().describe("its launch token in the journal; null where it has none yet"),
     hostKeyFingerprint: z.string().nullable().describe("of the host key that is believed from now on"),
@@ -58,15 +58,17 @@ export default defineCommand({
     return {
       ...{ id, name, provider, type, pricePerHour, costDollars, token, isReachable, remark },
       leaseEndsAt: new Date(leaseEndsAt).toISOString(),
-      leaseMinutesLeft: Math.floor((leaseEndsAt - context.world.clock.now()) / 60_000),
+      leaseMinutesLeft: minutesUntil(leaseEndsAt, context.world.clock.now()),
       hostKeyFingerprint: fingerprint,
       adopted: !dryRun,
     };
   },
-  view: ({ id, type, provider, adopted, leaseMinutesLeft, costDollars, hostKeyFingerprint, remark }) => [
+  view: ({ id, type, provider, adopted, leaseEndsAt, costDollars, hostKeyFingerprint, remark }, { now }) => [
     ...(hostKeyFingerprint === null ? [] : [{ stderr: `its host key is ${hostKeyFingerprint}` }]),
     ...(remark === null ? [] : [{ stderr: `warning: ${remark}` }]),
-    `${id}, ${type} from ${provider}, ${adopted ? "is" : "would be"} leased for ${minutesText(leaseMinutesLeft)}` +
+    `${id}, ${type} from ${provider}, ${adopted ? "is" : "would be"} leased for ${
+      spanText(Date.parse(leaseEndsAt) - now)
+    }` +
     `, at most $${costDollars.toFixed(2)}`,
   ],
 });

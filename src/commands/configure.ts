@@ -12,6 +12,7 @@ export default defineCommand({
     "stdin, and without the flag it is taken from the provider's variable, `LAMBDA_API_KEY`. With several `-`, stdin\n" +
     "has a line for each: key, status token, CI key.",
   effect: "write",
+  takesNewProfile: true,
   examples: [
     { command: "gpu configure", says: "ask for everything" },
     { command: "gpu configure --provider lambda --api-key - < key.txt", says: "from a file, without questions" },

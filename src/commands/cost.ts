@@ -6,7 +6,8 @@ export default defineCommand({
   name: "cost",
   summary: "Show what was spent, from the journal of this computer",
   description:
-    "Price × time of each instance, from its launch until it was gone. The provider's bill may round otherwise.",
+    "Price × time of each instance, from its launch until it was gone, or until its end was accepted where the provider\n" +
+    "charges no longer. The provider's bill may round otherwise.",
   effect: "read",
   examples: [
     { command: "gpu cost", says: "by instance" },
@@ -30,6 +31,7 @@ export default defineCommand({
     const { timeOf } = await import("../duration.ts");
     const now = context.world.clock.now();
     const journal = await context.journal();
+    if (journal.problem !== undefined) throw journal.problem;
     return costs({ journal, now, by, since: since === undefined ? 0 : timeOf(since, now) });
   },
   view: (groups) => ({
@@ -40,6 +42,7 @@ export default defineCommand({
       hours.toFixed(2),
       `$${costDollars.toFixed(2)}`,
     ]),
+    narrow: [{ column: "instances" }, { column: "what", min: 20 }],
     empty: "nothing was spent",
   }),
 });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { defineCommand } from "../command.ts";
 import { CheckResult } from "../doctor/check.ts";
 import { exitCodes } from "../errors.ts";
+import { wrap } from "../surface/columns.ts";
 
 export default defineCommand({
   name: "doctor",
@@ -9,6 +10,7 @@ export default defineCommand({
   description:
     "Looks and changes nothing. All checks run side by side, each for at most 5 s. It ends with 1 when one of them fails.",
   effect: "read",
+  takesNewProfile: true,
   examples: [
     { command: "gpu doctor", says: "everything" },
     { command: "gpu doctor key clock", says: "these only" },
@@ -36,7 +38,7 @@ export default defineCommand({
     return await runChecks(context, checks.filter(({ name }) => names.length === 0 || names.includes(name)));
   },
   exitCode: (results) => results.some(({ status }) => status === "fail") ? exitCodes.failed : exitCodes.done,
-  view: (results, { isTTY }) => {
+  view: (results, { isTTY, columns }) => {
     if (!isTTY) {
       return {
         columns: ["status", "check", "detail", "fix"],
@@ -44,9 +46,16 @@ export default defineCommand({
       };
     }
     const width = Math.max(...results.map(({ check }) => Math.min(24, check.length)));
-    return results.flatMap(({ status, check, detail, fix }) => [
-      `${status.padEnd(4)}  ${check.padEnd(width)}  ${detail}`,
-      ...(fix === null ? [] : [`${" ".repeat(width + 8)}→ ${fix}`]),
-    ]);
+    const indent = " ".repeat(width + 8);
+    const room = Math.max(24, columns - indent.length);
+    return results.flatMap(({ status, check, detail, fix }) => {
+      const [first = "", ...others] = wrap(detail, room - Math.max(0, check.length - width));
+      const [toDo = "", ...more] = fix === null ? [] : wrap(fix, room - 2);
+      return [
+        `${status.padEnd(4)}  ${check.padEnd(width)}  ${first}`,
+        ...others.map((line) => indent + line),
+        ...(fix === null ? [] : [`${indent}→ ${toDo}`, ...more.map((line) => `${indent}  ${line}`)]),
+      ];
+    });
   },
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type Context, defineCommand } from "../command.ts";
-import { minutesText } from "../duration.ts";
+import { spanText } from "../duration.ts";
 
 export default defineCommand({
   name: "extend",
@@ -26,7 +26,7 @@ export default defineCommand({
     name: z.string().nullable().describe("its name"),
     extendedByHours: z.number().describe("hours that were really added"),
     leaseEndsAt: z.iso.datetime().describe("when it is stopped now"),
-    leaseMinutesLeft: z.number().int().describe("whole minutes until then"),
+    leaseMinutesLeft: z.number().int().describe("minutes until then, rounded up"),
     costDollars: z.number().describe("the most these hours cost, in US dollars"),
     limit: z.string().nullable().describe("why fewer hours were added than asked for; null when all were"),
   }),
@@ -38,10 +38,12 @@ export default defineCommand({
     const { extendLease } = await import("../rent/extend.ts");
     return await extendLease(context, await launchOf(which, context), hours);
   },
-  view: ({ id, leaseEndsAt, leaseMinutesLeft, extendedByHours, costDollars, limit }) => {
+  view: ({ id, name, leaseEndsAt, extendedByHours, costDollars, limit }, { now }) => {
     const until = `${leaseEndsAt.slice(0, 10)} ${leaseEndsAt.slice(11, 16)} UTC`;
     const cost = `${extendedByHours} h more for ${costDollars > 0 ? "at most " : ""}$${costDollars.toFixed(2)}`;
-    const line = `${id} is leased until ${until}: ${minutesText(leaseMinutesLeft)} left, ${cost}`;
+    const line = `${name === null ? id : `${id} (${name})`} is leased until ${until}: ${
+      spanText(Date.parse(leaseEndsAt) - now)
+    } left, ${cost}`;
     return limit === null ? line : [{ stderr: `warning: ${limit}` }, line];
   },
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineCommand } from "../command.ts";
-import { minutesText } from "../duration.ts";
+import { spanText } from "../duration.ts";
 import { Instance } from "../rent/instances.ts";
 import { startParams, toStartRequest } from "../instance/start-params.ts";
 
@@ -33,10 +33,10 @@ export default defineCommand({
     const { openInstanceHandle } = await import("../recipe/instance.ts");
     return await openInstanceHandle(instance, context);
   },
-  view: ({ id, name, state, address, readyAt, pricePerHour, leaseMinutesLeft }) => {
+  view: ({ id, name, state, address, readyAt, pricePerHour, leaseEndsAt }, { now }) => {
     const where = address && readyAt ? `ready at ${address.host}:${address.port}` : state;
     return `${name === null ? id : `${id} (${name})`} is ${where}, $${pricePerHour.toFixed(2)}/h, leased for ${
-      minutesText(leaseMinutesLeft ?? 0)
+      spanText(Date.parse(leaseEndsAt ?? "") - now)
     }`;
   },
 });

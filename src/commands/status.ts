@@ -26,8 +26,12 @@ export default defineCommand({
     const { allInstances, oneInstance } = await import("../rent/fleet.ts");
     const selector = instance ?? instanceId;
     const { askUse, unasked } = await import("../instance/use.ts");
+    const { ownedHosts } = await import("../instance/owned.ts");
+    const owned = await ownedHosts(context, { named: selector, isAsked: selector !== undefined || watch });
+    if (selector !== undefined && owned.length > 0) return await unasked(context, owned);
     const instances = selector === undefined ? await allInstances(context) : [await oneInstance(context, selector)];
-    return selector === undefined && !watch ? instances.map(unasked) : await askUse(context, instances);
+    const used = await (selector === undefined && !watch ? unasked : askUse)(context, instances);
+    return [...used, ...await unasked(context, owned)];
   },
   view: (instances, { now }) => [
     instanceTable(instances, now),

@@ -14,7 +14,10 @@ export default defineCommand({
   ],
   input: z.object(stopParams),
   output: z.array(Stopped),
-  plan: planStop,
+  async plan(input, context) {
+    const { describeJobs } = await import("../exec/job-runner.ts");
+    return await planStop(input, context, describeJobs);
+  },
   run: stopTargets,
   view: viewStopped,
 });

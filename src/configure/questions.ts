@@ -38,7 +38,8 @@ export async function askAnswers(context: Context, options: QuestionsOptions): P
     })),
     signal,
   });
-  if (!needsKey(provider)) return { provider, ...await askDefaults(context, config, []) };
+  // Models and types are chosen among a cloud's.
+  if (!needsKey(provider)) return { provider, hours: await askHours(context, config) };
 
   const { key, account } = await askKey(context, provider, options);
   const offers = await offersOf(context, { provider, key, config });
@@ -104,18 +105,22 @@ async function askDefaults(context: Context, { defaults, models }: Config, offer
   const type = await askType(context, defaults.type?.[0], {
     offers: offers.filter((offer) => served(known, model, offer)),
   });
-  const hours = await askText(terminal, {
+  return {
+    model,
+    types: type === undefined ? undefined : type === any ? [] : typesWith(type, defaults.type),
+    hours: await askHours(context, { defaults }),
+  };
+}
+
+async function askHours({ signal, world }: Context, { defaults }: Pick<Config, "defaults">): Promise<number> {
+  const hours = await askText(world.terminal, {
     question: "Lease of an instance, in hours?",
     flag: "--lease-hours",
     initial: `${defaults.hours ?? 4}`,
     complain: (answer) => Number(answer) > 0 ? undefined : "a number of hours, like 4 or 0.5",
     signal,
   });
-  return {
-    model,
-    types: type === undefined ? undefined : type === any ? [] : typesWith(type, defaults.type),
-    hours: Number(hours),
-  };
+  return Number(hours);
 }
 
 /** Undefined: there is nothing to choose from. Empty: any. */

@@ -11,9 +11,9 @@ export const Setting = z.object({
   key: z.string().describe("dotted, as `gpu config set` takes it"),
   value: z.unknown().describe("its value; stars for a secret"),
   source: z.enum(["flag", "environment", "profile", "configuration", "default", "keychain", "file"]).describe(
-    "what decides it; `keychain` and `file`: where a secret is kept",
+    "what decides it, of several values the strongest; `keychain` and `file`: where a secret is kept",
   ),
-  from: z.string().nullable().describe("the flag, variable or file"),
+  from: z.string().nullable().describe("the flag, variable or file; null where there are several"),
 });
 export type Setting = z.output<typeof Setting>;
 
@@ -57,8 +57,68 @@ export async function allSettings(context: Context): Promise<Setting[]> {
 /** One setting, or all below a key as one object; undefined where there is no value. */
 export async function settingOf(context: Context, keys: readonly string[]): Promise<Setting | undefined> {
   const config = await context.config();
-  const override = overridesOf(context, config).find((other) => showKey(other.keys) === showKey(keys));
-  return settingAt(context, config, { keys, override });
+  const overrides = overridesOf(context, config);
+  const override = overrides.find((other) => showKey(other.keys) === showKey(keys));
+  if (override) return settingAt(context, config, { keys, override });
+  const inForce = overrides.filter((other) => isBelow(other.keys, keys));
+  if (inForce.length === 0) return settingAt(context, config, { keys, override });
+  return joined(
+    keys,
+    leavesBelow(config, keys, inForce).flatMap(({ keys, override }) => {
+      const setting = settingAt(context, config, { keys, override });
+      return setting ? [{ keys, setting }] : [];
+    }),
+  );
+}
+
+function isBelow(keys: readonly string[], above: readonly string[]): boolean {
+  return keys.length > above.length && above.every((key, index) => keys[index] === key);
+}
+
+/** Every value below a key: those of the configuration, then those that only something else gives. */
+function leavesBelow(config: Config, above: readonly string[], overrides: readonly Override[]) {
+  const configured = leavesOf(config).filter((keys) => isBelow(keys, above));
+  const others = overrides.map(({ keys }) => keys)
+    .filter((keys) => !configured.some((known) => showKey(known) === showKey(keys)));
+  return [...configured, ...others].map((keys) => ({
+    keys,
+    override: overrides.find((other) => showKey(other.keys) === showKey(keys)),
+  }));
+}
+
+/** What decides over something else comes first. */
+const strength: readonly Setting["source"][] = ["flag", "environment", "profile", "configuration", "default"];
+
+/** Several settings below one key as one object; it is said to come from where the strongest of them does. */
+function joined(
+  above: readonly string[],
+  found: readonly { readonly keys: readonly string[]; readonly setting: Setting }[],
+): Setting | undefined {
+  const [strongest] = found.map(({ setting }) => setting)
+    .toSorted((one, other) => strength.indexOf(one.source) - strength.indexOf(other.source));
+  if (!strongest) return undefined;
+  const isOfOne = found.every(({ setting }) => setting.from === strongest.from);
+  const entries = found.map(({ keys, setting }) => ({ path: keys.slice(above.length), value: setting.value }));
+  return {
+    key: showKey(above),
+    value: nested(entries),
+    source: strongest.source,
+    from: isOfOne ? strongest.from : null,
+  };
+}
+
+interface Entry {
+  readonly path: readonly string[];
+  readonly value: unknown;
+}
+
+function nested(entries: readonly Entry[]): Record<string, unknown> {
+  const names = [...new Set(entries.map(({ path }) => path[0] ?? ""))];
+  return Object.fromEntries(names.map((name) => {
+    const below = entries.filter(({ path }) => path[0] === name);
+    const whole = below.find(({ path }) => path.length === 1);
+    return [name, whole ? whole.value : nested(below.map(({ path, value }) => ({ path: path.slice(1), value })))];
+  }));
 }
 
 function settingAt(

@@ -10,17 +10,21 @@ export interface Check {
   run(context: Context, signal: AbortSignal): Promise<Finding | readonly Finding[]>;
 }
 
-export interface Finding {
-  readonly status: Status;
+/** What is not as it should be says what to do about it. */
+export type Finding = Found & ({ readonly status: "ok"; readonly fix?: string } | Trouble);
+
+interface Found {
   readonly detail: string;
-  /** What to do about it. */
-  readonly fix?: string;
   /** Which of several: the name of the provider. */
   readonly of?: string;
 }
 
+interface Trouble {
+  readonly status: "warn" | "fail";
+  readonly fix: string;
+}
+
 const statuses = ["ok", "warn", "fail"] as const;
-export type Status = typeof statuses[number];
 
 /** A finding as `gpu doctor` shows it. */
 export const CheckResult = z.object({
@@ -55,17 +59,18 @@ async function findings(context: Context, check: Check): Promise<readonly Findin
     status: "warn",
     detail: `no answer in ${limitMs / 1000} s`,
     fix: `\`gpu doctor ${check.name}\` asks again`,
-  }), () => failed(new Error("interrupted")));
+  }), () => failed(new Error("interrupted"), check));
   try {
-    const found = await Promise.race([check.run(context, signal).catch(failed), late]);
+    const found = await Promise.race([check.run(context, signal).catch((error) => failed(error, check)), late]);
     return isList(found) ? found : [found];
   } finally {
     ended.abort();
   }
 }
 
-function failed(error: unknown): Finding {
-  return { status: "fail", detail: messageOf(error), fix: error instanceof GpuError ? error.hint : undefined };
+function failed(error: unknown, { name }: Check): Finding {
+  const hint = error instanceof GpuError ? error.hint : undefined;
+  return { status: "fail", detail: messageOf(error), fix: hint ?? `\`gpu doctor ${name} --verbose\` shows more` };
 }
 
 // `Array.isArray` alone does not narrow a readonly array.

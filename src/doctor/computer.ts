@@ -78,13 +78,13 @@ export const keychainCheck: Check = {
     if (problem !== undefined && inKeychain > 0) {
       return {
         status: "fail",
-        detail: `${inKeychain} secrets are in the system's keychain, which does not open: ${problem}`,
+        detail: `the system's keychain does not open: ${problem}; secrets that are in it: ${inKeychain}`,
         fix: "unlock it, or store them again with `gpu configure`",
       };
     }
     const file = inFile.length === 0 ? "" : `; in ${credentialsPath(world)}: ${inFile.join(", ")}`;
     if (problem !== undefined) return { status: "ok", detail: `${problem}, so secrets go into a file${file}` };
-    return { status: "ok", detail: `it opens, ${inKeychain} secrets are there${file}` };
+    return { status: "ok", detail: `it opens; secrets that are there: ${inKeychain}${file}` };
   },
 };
 

@@ -5,6 +5,9 @@ import { GpuError, LoginError, messageOf } from "../errors.ts";
 import { readProviderKey } from "../secrets.ts";
 import type { Check, Finding } from "./check.ts";
 
+/** What a check says that needs the configuration; another one says what is wrong with that. */
+export const notAsked = "not asked: the configuration is wrong";
+
 // Less than a check may take as a whole.
 const answerMs = 4_500;
 
@@ -13,7 +16,9 @@ export const keyCheck: Check = {
   name: "key",
   async run(context, signal): Promise<readonly Finding[]> {
     const providers = await configuredProviders(context);
-    if (providers === undefined) return [{ status: "warn", detail: "not known until the configuration is right" }];
+    if (providers === undefined) {
+      return [{ status: "warn", detail: notAsked, fix: "`gpu doctor configuration profile` says how" }];
+    }
     if (providers.length === 0) return [{ status: "ok", detail: "no provider that asks for a key is configured" }];
     return await Promise.all(providers.map((name) =>
       // One that does not answer hides nothing of the others.
@@ -69,7 +74,8 @@ async function checkKey(context: Context, name: string, signal: AbortSignal): Pr
         fix: `\`gpu configure --provider ${name} --api-key -\` stores another`,
       };
     }
-    const fix = error instanceof GpuError ? error.hint : undefined;
+    const hint = error instanceof GpuError ? error.hint : undefined;
+    const fix = hint ?? "check the network, then ask again: `gpu doctor key`";
     return { of: name, status: "fail", detail: `it could not be checked: ${messageOf(error)}`, fix };
   }
 }

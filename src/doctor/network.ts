@@ -5,7 +5,7 @@ import { messageOf } from "../errors.ts";
 import { reasonOf } from "../files.ts";
 import type { World } from "../world.ts";
 import type { Check, Finding } from "./check.ts";
-import { configuredProviders } from "./keys.ts";
+import { configuredProviders, notAsked } from "./keys.ts";
 
 const skewToWarnMs = 30_000;
 const skewToFailMs = 300_000;
@@ -14,20 +14,24 @@ const skewToFailMs = 300_000;
 export const clockCheck: Check = {
   name: "clock",
   async run(context, signal): Promise<Finding> {
-    const address = await anyAddress(context);
-    if (address === undefined) return { status: "ok", detail: "no provider to compare it with is configured" };
-    const { host } = new URL(address);
-    const { clock, fetch } = context.world;
-    const before = clock.now();
-    let answer: Response;
-    try {
-      answer = await fetch(address, { method: "HEAD", redirect: "manual", signal });
-    } catch (error) {
-      return { status: "warn", detail: `not known: ${host} cannot be reached: ${messageOf(error)}` };
+    const providers = await configuredProviders(context);
+    if (providers === undefined) return { status: "ok", detail: notAsked };
+    const address = await anyAddress(context, providers);
+    if (address === undefined) {
+      return { status: "ok", detail: "not asked: no provider to compare it with is configured" };
     }
-    const theirs = Date.parse(answer.headers.get("date") ?? "");
-    if (Number.isNaN(theirs)) return { status: "ok", detail: `${host} does not say what time it is` };
-    const skewMs = (before + clock.now()) / 2 - theirs;
+    const { host } = new URL(address);
+    let skewMs: number | undefined;
+    try {
+      skewMs = await skewFrom(context, address, signal);
+    } catch (error) {
+      const detail = `not known: ${host} cannot be reached: ${messageOf(error)}`;
+      return { status: "warn", detail, fix: "check the network, then ask again: `gpu doctor clock`" };
+    }
+    if (skewMs === undefined) {
+      const fix = "compare `date -u` with a clock that you trust: leases end by it";
+      return { status: "warn", detail: `not known: ${host} gives no time`, fix };
+    }
     // Their header has whole seconds.
     if (Math.abs(skewMs) <= 1500) return { status: "ok", detail: `agrees with ${host}` };
     const seconds = Math.round(Math.abs(skewMs) / 1000);
@@ -40,6 +44,19 @@ export const clockCheck: Check = {
     };
   },
 };
+
+/** Milliseconds we are ahead of the `Date` of its answer (RFC 9110, 6.6.1); not every server gives one to HEAD. */
+async function skewFrom({ world }: Context, address: string, signal: AbortSignal): Promise<number | undefined> {
+  for (const method of ["HEAD", "GET"]) {
+    const before = world.clock.now();
+    const answer = await world.fetch(address, { method, redirect: "manual", signal });
+    const between = (before + world.clock.now()) / 2;
+    await answer.body?.cancel();
+    const theirs = Date.parse(answer.headers.get("date") ?? "");
+    if (!Number.isNaN(theirs)) return between - theirs;
+  }
+  return undefined;
+}
 
 /** The variables that lead requests elsewhere, or change whom they trust, are usable. */
 export const networkCheck: Check = {
@@ -57,7 +74,12 @@ function proxyFindings({ env }: Pick<World, "env">): Finding[] {
     const url = URL.parse(value);
     if (url === null || !/^https?:$/.test(url.protocol)) {
       // The value may hold a password.
-      return [{ of: name, status: "fail", detail: "it is not the address of a proxy", fix: `like http://proxy:3128` }];
+      return [{
+        of: name,
+        status: "fail",
+        detail: "it is not the address of a proxy",
+        fix: "set it to one like `http://proxy:3128`, or unset it",
+      }];
     }
     const except = env.NO_PROXY || env.no_proxy;
     return [{ of: name, status: "ok", detail: `through ${url.host}${except ? `, but not to ${except}` : ""}` }];
@@ -80,9 +102,7 @@ async function certificateFindings({ env }: Pick<World, "env">): Promise<Finding
   }
 }
 
-async function anyAddress(context: Context): Promise<string | undefined> {
-  const providers = await configuredProviders(context);
-  if (providers === undefined) return undefined;
+async function anyAddress(context: Context, providers: readonly string[]): Promise<string | undefined> {
   const config = await context.config();
   for (const provider of providers) {
     const address = apiAddress(context.world, { provider, url: config.providers[provider]?.url });

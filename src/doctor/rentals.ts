@@ -2,8 +2,10 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Context } from "../command.ts";
-import { findBackground } from "../background/client.ts";
+import { answeringBackground } from "../background/client.ts";
 import { minutesText } from "../duration.ts";
+import { GpuError } from "../errors.ts";
+import { checkHost } from "../rent/account.ts";
 import { isLeaseOver } from "../rent/lease.ts";
 import type { Launch } from "../rent/rows.ts";
 import { isRunAlive } from "../rent/run.ts";
@@ -18,10 +20,12 @@ export const journalCheck: Check = {
   async run(context): Promise<Finding> {
     if (!hasJournal(context)) return { status: "ok", detail: "made when the first instance is rented" };
     const { path, problem } = await context.journal();
-    if (problem) return { status: "fail", detail: problem.message, fix: problem.hint };
+    if (problem) return { status: "fail", detail: problem.message, fix: problem.hint ?? `look at \`${path}\`` };
     const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const detail = `${path}, ${bytesText(bytes)}`;
-    return bytes < largeJournal ? { status: "ok", detail } : { status: "warn", detail: `${detail}: it is very large` };
+    if (bytes < largeJournal) return { status: "ok", detail };
+    const fix = `when nothing is rented, move \`${path}\` away: the next start makes another`;
+    return { status: "warn", detail: `${detail}: it is very large`, fix };
   },
 };
 
@@ -30,12 +34,29 @@ export const rentalsCheck: Check = {
   name: "rentals",
   async run(context): Promise<Finding | readonly Finding[]> {
     const open = await openLaunches(context);
+    if (hasJournal(context) && (await context.journal()).problem !== undefined) {
+      const fix = "the check `journal` says what to do; `gpu instance list` asks the providers";
+      return { status: "warn", detail: "not known: the journal cannot be read", fix };
+    }
     if (open.length === 0) return { status: "ok", detail: "nothing is rented" };
     const now = context.world.clock.now();
-    const findings = open.flatMap((launch) => leftover(context, launch, now));
+    const unasked = await Promise.all(open.map((launch) => notAsked(context, launch)));
+    const findings = [...open.flatMap((launch) => leftover(context, launch, now)), ...unasked.flat()];
     return findings.length > 0 ? findings : { status: "ok", detail: `${open.length} rented, each with an owner` };
   },
 };
+
+/** What was rented at an address that is not the one at hand is nobody's to ask about. */
+async function notAsked(context: Context, launch: Launch): Promise<Finding[]> {
+  const of = launch.name ?? launch.instanceId ?? launch.token;
+  try {
+    checkHost(await context.provider(launch.provider), launch);
+    return [];
+  } catch (error) {
+    if (!(error instanceof GpuError)) throw error;
+    return [{ of, status: "warn", detail: error.message, fix: error.hint ?? "`gpu status` shows it" }];
+  }
+}
 
 function leftover({ world }: Context, launch: Launch, now: number): Finding[] {
   const of = launch.name ?? launch.instanceId ?? launch.token;
@@ -58,7 +79,7 @@ function leftover({ world }: Context, launch: Launch, now: number): Finding[] {
 export const backgroundCheck: Check = {
   name: "background",
   async run(context): Promise<Finding> {
-    using background = await findBackground(context.world);
+    using background = await answeringBackground(context.world);
     if (background === undefined) {
       const isNeeded = (await openLaunches(context)).length > 0;
       return isNeeded
@@ -70,12 +91,15 @@ export const backgroundCheck: Check = {
         : { status: "ok", detail: "it does not run; it starts when it is needed" };
     }
     const { version, held } = await background.ping();
-    const detail = `version ${version}, holds ${held}`;
+    // One of another version may not know the question.
+    const shared = await background.sessions().catch(() => []);
+    const sharing = shared.length === 0 ? "" : `, shares SSH with ${shared.map(({ address }) => address).join(", ")}`;
+    const detail = `version ${version}, holds ${held}${sharing}`;
     if (version === packageJson.version) return { status: "ok", detail };
     return {
       status: "warn",
       detail: `${detail}; this is version ${packageJson.version}`,
-      fix: "`gpu tunnel stop` lets it end; the next command starts the other",
+      fix: "`gpu tunnel stop --all` lets it end; the next command starts the other",
     };
   },
 };
@@ -84,14 +108,16 @@ export const backgroundCheck: Check = {
 export const tunnelsCheck: Check = {
   name: "tunnels",
   async run(context): Promise<Finding | readonly Finding[]> {
-    using background = await findBackground(context.world);
+    using background = await answeringBackground(context.world);
     const tunnels = await background?.tunnels() ?? [];
     const rented = new Set((await openLaunches(context)).map(({ instanceId }) => instanceId));
     const findings = tunnels.flatMap(({ name, state, reason, instanceId }): Finding[] => {
       const fix = `\`gpu tunnel stop ${name}\` closes it`;
       const why = reason === null ? "" : `: ${reason}`;
       if (state === "ended") return [{ of: name, status: "warn", detail: `it ended${why}`, fix }];
-      if (!rented.has(instanceId)) return [{ of: name, status: "warn", detail: `${instanceId} is gone`, fix }];
+      if (instanceId !== null && !rented.has(instanceId)) {
+        return [{ of: name, status: "warn", detail: `${instanceId} is gone`, fix }];
+      }
       return state === "reconnecting" ? [{ of: name, status: "warn", detail: `it reconnects${why}`, fix }] : [];
     });
     if (findings.length > 0) return findings;

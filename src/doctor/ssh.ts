@@ -27,9 +27,9 @@ export const agentCheck: Check = {
       return { status: "ok", detail: "none, and none is needed" };
     }
     const answer = await outputOf(world, ["ssh-add", "-l"], signal);
-    if (answer === undefined) return { status: "ok", detail: "not known: there is no `ssh-add`" };
+    if (answer === undefined) return { status: "ok", detail: "not asked: there is no `ssh-add`" };
     // ssh-add(1): 0 it has keys, 1 it has none, 2 it cannot be reached.
-    if (answer.code === 0) return { status: "ok", detail: `it has ${answer.text.split("\n").length} keys` };
+    if (answer.code === 0) return { status: "ok", detail: `keys it has: ${answer.text.split("\n").length}` };
     if (answer.code === 1) return { status: "ok", detail: "it answers, and has no key" };
     return {
       status: "warn",

@@ -16,7 +16,11 @@ export interface BillLine {
   readonly cost_cents: number;
 }
 
-/** Every instance that was ever made, and what it costs until now: price × time from its launch until it is gone. */
+/**
+ * Every instance that was ever made, and what it costs until now: price × time from its launch until its termination is
+ * accepted. Lambda itself begins when its health checks pass, and counts whole minutes:
+ * https://docs.lambda.ai/public-cloud/billing
+ */
 export interface Bill {
   readonly currency: "USD";
   /** How many were ever made. */
@@ -45,7 +49,7 @@ export function billOf(instances: readonly Billed[], now: number): Bill {
 
 function lineOf(instance: Billed, now: number): BillLine {
   const { spec, status, priceCentsPerHour, launchedAt } = instance;
-  const elapsedMs = Math.max(0, (instance.terminatedAt ?? now) - launchedAt);
+  const elapsedMs = Math.max(0, (instance.terminationAskedAt ?? instance.terminatedAt ?? now) - launchedAt);
   return {
     id: spec.id,
     name: instance.name ?? null,

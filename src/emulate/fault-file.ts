@@ -20,7 +20,8 @@ async function readFaultFile(name: string, { cwd }: Pick<World, "cwd">): Promise
   const parsed = FaultChanges.safeParse(await parseYaml(text));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new UsageError(`the faults in \`${name}\` cannot be used: ${issue?.path.join(".")} ${issue?.message}`.trim(), {
+  const why = [issue?.path.join("."), issue?.message].filter((part) => part).join(" ");
+  throw new UsageError(`the faults in \`${name}\` cannot be used: ${why}`, {
     hint: `its keys are ${Object.keys(FaultChanges.shape).join(", ")}`,
   });
 }

@@ -1,5 +1,6 @@
 import type { Context } from "../command.ts";
-import { runWithEmulator } from "./child.ts";
+import { EventQueue } from "../event-queue.ts";
+import { runBeside } from "../beside.ts";
 import { type EmulatorEvent, eventText } from "./events.ts";
 import { emulateLambda, type EmulateLambdaOptions } from "./lambda.ts";
 
@@ -13,7 +14,7 @@ interface Following {
 /** An emulator from its start until the signal, or the command, ends it: what it says. */
 export async function* followEmulator({ context, options, command }: Following): AsyncGenerator<EmulatorEvent> {
   const { world, signal, globals, note } = context;
-  const queue = new EventQueue();
+  const queue = new EventQueue<EmulatorEvent>();
   // Beside a command, stdout is the command's.
   const isBeside = command !== undefined && !globals.json;
   const say = (event: EmulatorEvent) => isBeside ? note(eventText(event)) : queue.push(event);
@@ -30,7 +31,8 @@ export async function* followEmulator({ context, options, command }: Following):
     say({ type: "listening", url, key, seed, leftovers });
     signal.addEventListener("abort", queue.close, { once: true });
     if (signal.aborted) queue.close();
-    const ran = command && runWithEmulator({ command, url, key, context }).finally(queue.close);
+    const environment = { LAMBDA_API_KEY: key, LAMBDA_API_URL: url, GPU_PROVIDER: world.env.GPU_PROVIDER || "lambda" };
+    const ran = command && runBeside({ command, environment, context }).finally(queue.close);
     ran?.catch(() => {});
     yield* queue.items();
     if (ran) exitCode = await ran;
@@ -42,35 +44,4 @@ export async function* followEmulator({ context, options, command }: Following):
   const { made, total_cents } = emulator.bill();
   yield { type: "ended", exitCode, made, left, costDollars: total_cents / 100 };
   if (command === undefined) signal.throwIfAborted();
-}
-
-/** Events that wait for whoever reads them. */
-class EventQueue {
-  readonly #waiting: EmulatorEvent[] = [];
-  #isClosed = false;
-  #news = Promise.withResolvers<void>();
-
-  push(event: EmulatorEvent): void {
-    this.#waiting.push(event);
-    this.#announce();
-  }
-
-  readonly close = (): void => {
-    this.#isClosed = true;
-    this.#announce();
-  };
-
-  async *items(): AsyncGenerator<EmulatorEvent> {
-    while (true) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) yield next;
-      else if (this.#isClosed) return;
-      else await this.#news.promise;
-    }
-  }
-
-  #announce(): void {
-    this.#news.resolve();
-    this.#news = Promise.withResolvers();
-  }
 }

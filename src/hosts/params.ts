@@ -5,14 +5,14 @@ import type { Selection } from "./target.ts";
 export const hostParams = {
   host: z.array(z.string()).default([]).meta({
     placeholder: "user@name:port",
-    description: "machine of your own to work on; may be repeated",
+    description: "machine of your own to work on",
   }),
   user: z.string().optional().meta({ description: "user, for hosts that do not say" }),
   port: z.number().int().min(1).max(65535).optional().meta({ description: "SSH port, for hosts that do not say" }),
   identity: z.array(z.string()).default([]).meta({
     short: "i",
     placeholder: "file",
-    description: "private key, for hosts; may be repeated",
+    description: "private key, for hosts",
   }),
   acceptNew: z.boolean().default(false).describe("believe a host that is not known yet, and write its key down"),
   sshConfig: z.boolean().default(true).describe("read ~/.ssh/config for hosts"),
@@ -25,7 +25,7 @@ export const manyParams = {
   all: z.boolean().default(false).describe("every rented instance of this computer"),
   tag: z.array(z.string()).default([]).meta({
     placeholder: "key=value",
-    description: "instances and hosts that carry this tag; may be repeated",
+    description: "instances and hosts that carry this tag",
   }),
 };
 

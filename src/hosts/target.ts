@@ -44,6 +44,8 @@ export interface HostLogin {
   readonly connectTimeoutMs: number;
   /** A password may be asked for where no key is accepted. */
   readonly mayAskPassword: boolean;
+  /** The user's ssh configuration has the agent forwarded there. */
+  readonly forwardAgent?: boolean;
 }
 
 /** Which machines a command was told to work on, as it was said. Serialisable. */

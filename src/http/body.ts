@@ -51,14 +51,19 @@ export async function readBody({ body }: Response, { clock, quietMs, maxBytes, s
 /** The same bytes; a read that waits when the signal fires is rejected with its reason. */
 export function abortable(source: ReadableStream<Uint8Array>, signal: AbortSignal): ReadableStream<Uint8Array> {
   const reader = source.getReader();
-  const aborted = Promise.withResolvers<never>();
-  aborted.promise.catch(() => {});
-  signal.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
-  if (signal.aborted) aborted.reject(signal.reason);
+  // Ends the read that waits. A race with one promise for all reads would keep what each of them gave.
+  let giveUp: (reason: unknown) => void = () => {};
+  signal.addEventListener("abort", () => giveUp(signal.reason), { once: true });
+  const read = () =>
+    new Promise<Awaited<ReturnType<typeof reader.read>>>((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      giveUp = reject;
+      reader.read().then(resolve, reject);
+    });
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const next = await Promise.race([reader.read(), aborted.promise]);
+        const next = await read();
         if (next.done) controller.close();
         else controller.enqueue(next.value);
       } catch (error) {

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "../errors.ts";
 import { makePrivateFolder } from "../files.ts";
@@ -12,6 +12,8 @@ export interface Bucket {
   take(options?: TakeOptions): Promise<void>;
   /** From now on nobody's turn comes for `ms` milliseconds: the other side said that it was too much. */
   pause(ms: number): Promise<void>;
+  /** How many milliseconds it is until a turn can come; 0: now. Takes none, and makes no file where there is none. */
+  left(): Promise<number>;
 }
 
 export interface TakeOptions {
@@ -49,6 +51,7 @@ export function openBucket(
       }
     },
     pause: (ms) => queue.pause(ms, clock.now()),
+    left: () => queue.left(clock.now()),
   };
 }
 
@@ -96,6 +99,11 @@ class Queue {
     return this.#change((database) => {
       this.#setNextAt(database, { nextAt: Math.max(this.#nextAt(database, now), now + ms), now });
     });
+  }
+
+  async left(now: number): Promise<number> {
+    if (!existsSync(this.#path) && this.#opened === undefined) return 0;
+    return await this.#change((database) => Math.max(0, this.#nextAt(database, now) - now));
   }
 
   /** Takes or keeps a place, clears those of the dead, and returns how many are before. */

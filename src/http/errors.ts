@@ -33,6 +33,19 @@ export class HttpError extends GpuError {
   }
 }
 
+// 520 to 524 and 530 are Cloudflare's, for a server behind it that does not answer.
+const passing = new Set([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530]);
+
+/** Whether an error, or what caused it, is of a kind that waiting mends: a server or a network that is away or busy. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof HttpError)) {
+    return error instanceof Error && error.cause !== undefined && isPassing(error.cause);
+  }
+  // A guard in front of a server that is away says so with a web page.
+  if (error.reason === "status" || error.reason === "html") return passing.has(error.status ?? 0);
+  return error.reason === "refused" || error.reason === "cut" || error.reason === "timeout" || error.reason === "dns";
+}
+
 const tlsCodes =
   /^(EPROTO|ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE)/;
 

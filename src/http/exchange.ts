@@ -11,7 +11,7 @@ export interface ExchangeRequest {
 }
 
 export interface ExchangeOptions {
-  readonly world: Pick<World, "clock">;
+  readonly world: Pick<World, "clock" | "trace">;
   /** How to speak of the server in messages: `the agent on i-1`. */
   readonly service: string;
   /** Until the whole answer is here. */
@@ -40,7 +40,12 @@ export async function exchange(
   const limit = AbortSignal.any([over.signal, ...(signal ? [signal] : [])]);
   const isLate = world.clock.sleep(timeoutMs, limit).then(() => true, () => false);
   const answer = read(stream, service);
-  answer.catch(() => {});
+  const askedAt = world.clock.monotonic();
+  const trace = (how: string) => {
+    const ms = Math.round(world.clock.monotonic() - askedAt);
+    world.trace?.(`${request.method ?? "GET"} ${request.path.split("?")[0]} of ${service}: ${how}, ${ms} ms`);
+  };
+  answer.then(({ status }) => trace(`${status}`), () => trace("no answer"));
   try {
     stream.write(textOf(request));
     const first = await Promise.race([answer, isLate]);

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { World } from "../world.ts";
 import { readBody, TooLargeError } from "./body.ts";
-import { connectionError, htmlError, HttpError, looksLikeHtml, statusError } from "./errors.ts";
+import { connectionError, htmlError, HttpError, isPassing, looksLikeHtml, statusError } from "./errors.ts";
 import { jsonOf } from "./json.ts";
 import { watchQuiet } from "./quiet.ts";
 import { maxAttempts, pauseMs, slowDownMs } from "./retry.ts";
@@ -23,8 +23,16 @@ export interface Target {
 export interface Limiter {
   /** Waits until the next request may leave; asked before each attempt. */
   turn(signal?: AbortSignal): Promise<void>;
-  /** The server said 429: nobody's turn comes for that long. */
-  pause(ms: number): Promise<void>;
+  /** The server said 429: nobody's turn comes for that long. `false`: turns are not held back, so who asks again waits by itself. */
+  pause(ms: number, refusal: SlowDown): Promise<boolean>;
+}
+
+/** An answer 429, as far as a limiter looks at it. */
+export interface SlowDown {
+  /** Which of the tries of this request it was, from 1. */
+  readonly attempt: number;
+  /** The server says how often it may be asked: draft-ietf-httpapi-ratelimit-headers. */
+  readonly hasPolicy: boolean;
 }
 
 export interface RequestOptions {
@@ -39,6 +47,8 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
   /** Whether a repeated request does no harm; by default only GET and DELETE. */
   readonly isRepeatable?: boolean;
+  /** Repeated where it was turned away with 429, which proves that nothing was done. */
+  readonly isRepeatedWhenRefused?: boolean;
   readonly attempts?: number;
   /**
    * On a connection of its own. Bun sends a request again by itself when a kept connection is cut before its answer;
@@ -49,27 +59,27 @@ export interface RequestOptions {
 
 const defaultTimeoutMs = 30_000;
 const maxAnswerBytes = 16 * 2 ** 20;
-// 520 to 524 and 530 are Cloudflare's, for a server behind it that does not answer.
-const passing = new Set([408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 530]);
 
 /** One request: its 2xx answer with the body unread, or an `HttpError`. Reads and deletes are tried four times. */
 export async function request(target: Target, options: RequestOptions): Promise<Response> {
   const method = options.method ?? "GET";
   const isRepeatable = options.isRepeatable ?? (method === "GET" || method === "DELETE");
-  const attempts = isRepeatable ? options.attempts ?? maxAttempts : 1;
+  const mostAttempts = options.attempts ?? maxAttempts;
   for (let attempt = 1;; attempt++) {
     await target.limiter?.turn(target.signal);
     const outcome = await once(target, options);
     if (outcome instanceof Response) return outcome;
-    const { error, retryAfter } = outcome;
-    const isSlowedDown = target.limiter !== undefined && error.status === 429;
+    const { error, retryAfter, hasPolicy } = outcome;
+    const isRefused = error.status === 429;
     // Also where this request is not repeated: the next one, of whatever process, comes later.
-    if (isSlowedDown) await target.limiter?.pause(slowDownMs(target.world, { attempt, retryAfter }));
+    const isHeldBack = isRefused &&
+      await target.limiter?.pause(slowDownMs(target.world, { attempt, retryAfter }), { attempt, hasPolicy });
+    const attempts = isRepeatable || (isRefused && options.isRepeatedWhenRefused) ? mostAttempts : 1;
     const waitMs = isWorthRepeating(error, target)
       ? pauseMs(target.world, { attempt, attempts, retryAfter })
       : undefined;
     if (waitMs === undefined) throw error;
-    if (!isSlowedDown) await target.world.clock.sleep(waitMs, target.signal);
+    if (!isHeldBack) await target.world.clock.sleep(waitMs, target.signal);
   }
 }
 
@@ -112,7 +122,7 @@ export async function readAnswer(
 async function once(
   target: Target,
   options: RequestOptions,
-): Promise<Response | { error: HttpError; retryAfter: string | null }> {
+): Promise<Response | { error: HttpError; retryAfter: string | null; hasPolicy: boolean }> {
   const { world, service, bearer, signal } = target;
   const url = addressOf(target, options);
   using watch = watchQuiet({ clock: world.clock, quietMs: options.timeoutMs ?? defaultTimeoutMs, signal });
@@ -138,7 +148,8 @@ async function once(
     if (response.ok) return response;
     const limits = { clock: world.clock, quietMs: options.timeoutMs ?? defaultTimeoutMs, signal };
     const error = await statusError(response, { service, url, limits });
-    return { error, retryAfter: response.headers.get("retry-after") };
+    const { headers } = response;
+    return { error, retryAfter: headers.get("retry-after"), hasPolicy: headers.has("ratelimit-policy") };
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof HttpError) throw error;
@@ -147,6 +158,7 @@ async function once(
     return {
       error: connectionError(watch.signal.aborted ? watch.signal.reason : error, { service, url }),
       retryAfter: null,
+      hasPolicy: false,
     };
   } finally {
     watch.signal.removeEventListener("abort", onQuiet);
@@ -173,11 +185,9 @@ function watched(source: ReadableStream<Uint8Array>, touch: () => void) {
 }
 
 function isWorthRepeating(error: HttpError, target: Target): boolean {
-  // A guard in front of a server that is away says so with a web page.
-  if (error.reason === "status" || error.reason === "html") return passing.has(error.status ?? 0);
   // On this very computer nothing lies between that could have a bad moment.
-  if (error.reason === "refused") return !isLoopback(new URL(target.baseUrl).hostname);
-  return error.reason === "cut" || error.reason === "timeout" || error.reason === "dns";
+  if (error.reason === "refused" && isLoopback(new URL(target.baseUrl).hostname)) return false;
+  return isPassing(error);
 }
 
 /** Whether a URL's host is this very computer. */

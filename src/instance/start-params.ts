@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { Context } from "../command.ts";
 import { durationMs, durationPattern } from "../duration.ts";
+import { UsageError } from "../errors.ts";
+import { tagsOf } from "../hosts/tags.ts";
 import { longestLeaseHours } from "../rent/lease.ts";
 import type { StartRequest } from "../rent/start.ts";
 
@@ -27,6 +29,13 @@ export const startParams = {
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/, "letters, digits, `-` and `_`, at most 40").optional()
     .describe("name to call it by"),
   filesystem: z.array(z.string()).optional().meta({ complete: "filesystem", description: "filesystem to mount" }),
+  // As Lambda Cloud has them, the narrowest of all.
+  tag: z.array(
+    z.string().regex(/^[a-z][a-z0-9:-]{1,54}=.{0,128}$/, "`key=value`, with a key of small letters, digits and `-`"),
+  ).optional().meta({
+    placeholder: "key=value",
+    description: "tag to find it by, as `--tag` of other commands",
+  }),
   image: z.string().optional().describe("id or family of its image; the provider's own when left out"),
   maxPrice: z.number().positive().optional().meta({
     placeholder: "dollars",
@@ -62,6 +71,11 @@ export type StartInput = z.output<z.ZodObject<typeof startParams>>;
 
 /** The request that the input means, with the configuration's defaults. */
 export async function toStartRequest(input: StartInput, wait: boolean, context: Context): Promise<StartRequest> {
+  if (!wait && input.readyTimeout !== undefined) {
+    throw new UsageError("`--ready-timeout` says how long to wait, and nobody waits here", {
+      hint: "`gpu wait --ready-timeout` waits for what boots",
+    });
+  }
   const { defaults } = await context.config();
   const isNamed = input.type !== undefined || input.model !== undefined || input.maxPrice !== undefined;
   return {
@@ -74,6 +88,7 @@ export async function toStartRequest(input: StartInput, wait: boolean, context: 
     name: input.name,
     filesystems: input.filesystem,
     image: input.image,
+    tags: input.tag && tagsOf(input.tag),
     fakeGpu: input.fakeGpu,
     agentBinary: input.agentBinary,
     wait,

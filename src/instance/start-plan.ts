@@ -1,7 +1,8 @@
 import type { Context, Plan } from "../command.ts";
 import { describeSold } from "../rent/candidates.ts";
 import { leaseCost } from "../rent/lease.ts";
-import { choose, type StartRequest } from "../rent/start.ts";
+import { choose } from "../rent/choose.ts";
+import type { StartRequest } from "../rent/start.ts";
 
 /** What a start would rent and the most it can cost, for the question before it. */
 export async function planStart(context: Context, request: StartRequest): Promise<Plan> {

@@ -28,15 +28,23 @@ export const Stopped = z.object({
 });
 export type Stopped = z.output<typeof Stopped>;
 
+/** Says which jobs still run on the instances with these launch tokens: `, with 1 job: train (j-3f9a1c)`. */
+export type DescribeJobs = (context: Context, tokens: readonly string[]) => Promise<string>;
+
 /** What is lost, when that is worth a question. */
-export async function planStop(input: StopInput, context: Context): Promise<Plan | undefined> {
-  const targets = await targetsOf(input, context);
+export async function planStop(
+  input: StopInput,
+  context: Context,
+  describeJobs: DescribeJobs,
+): Promise<Plan | undefined> {
+  const targets = (await targetsOf(input, context)).filter(({ state }) => state !== "stopped");
   const isPaid = targets.some(({ pricePerHour }) => pricePerHour > 0);
   if (targets.length === 0 || (!isPaid && !input.all)) return undefined;
   const what = targets.map(({ id, name }) => (name === null ? id : `${id} (${name})`)).join(", ");
+  const jobs = context.globals.yes ? "" : await describeJobs(context, targets.flatMap(({ token }) => token ?? []));
   return {
     action: `stop ${what}`,
-    loss: `${targets.length === 1 ? "its disk" : "their disks"} and all that runs there`,
+    loss: `${targets.length === 1 ? "its disk" : "their disks"} and all that runs there${jobs}`,
   };
 }
 
@@ -64,7 +72,7 @@ export async function stopTargets(input: StopInput, context: Context): Promise<S
   const stopped = ends.flatMap((end) => end.status === "fulfilled" ? [end.value] : []);
   const failures = ends.flatMap((end) => end.status === "rejected" ? [end.reason] : []);
   if (failures.length === 0) return stopped;
-  for (const { id } of stopped) note(`${id} is stopped`);
+  for (const { id, name, state } of stopped) note(`${name === null ? id : `${id} (${name})`} is ${state}`);
   if (failures.length === 1) throw failures[0];
   throw new GpuError(`${failures.length} instances could not be stopped: ${failures.map(messageOf).join("; ")}`, {
     hint: "`gpu status` shows what is still running; `gpu stop` tries again",
@@ -73,20 +81,19 @@ export async function stopTargets(input: StopInput, context: Context): Promise<S
 }
 
 /** What led to an instance leads nowhere once it is gone. */
-async function closeTunnels({ world }: Context, instanceId: string): Promise<void> {
+async function closeTunnels({ world, note }: Context, instanceId: string): Promise<void> {
   const { stopTunnels } = await import("../background/client.ts");
-  await stopTunnels(world, { instanceId });
+  // The instance is gone whatever becomes of them.
+  await stopTunnels(world, { instanceId }).catch((error) => note(`its tunnels are still open: ${messageOf(error)}`));
 }
 
 export function viewStopped(stopped: readonly Stopped[]): View {
   if (stopped.length === 0) return { stderr: "there is nothing to stop" };
-  return stopped.map(({ id, name, state, costDollars }) =>
-    state === "stopping"
-      ? `${id} is stopping`
-      : `${name === null ? id : `${id} (${name})`} is stopped${
-        costDollars === null ? "" : `, it cost $${costDollars.toFixed(2)}`
-      }`
-  );
+  return stopped.map(({ id, name, state, costDollars }) => {
+    const what = name === null ? id : `${id} (${name})`;
+    if (state === "stopping") return `${what} is stopping`;
+    return `${what} is stopped${costDollars === null ? "" : `, it cost $${costDollars.toFixed(2)}`}`;
+  });
 }
 
 async function targetsOf({ instances = [], instanceId, all }: StopInput, context: Context): Promise<Instance[]> {

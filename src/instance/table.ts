@@ -1,10 +1,10 @@
 import type { Table } from "../command.ts";
-import { minutesText } from "../duration.ts";
+import { minutesText, spanText } from "../duration.ts";
 import type { Instance } from "../rent/instances.ts";
 import type { UsedInstance } from "./use.ts";
 
 /** Ten minutes before the end everything says so. */
-const warnMinutes = 10;
+const warnMs = 10 * 60_000;
 
 /** Instances as `gpu status` and `gpu instance list` show them. */
 export function instanceTable(instances: readonly (Instance & Partial<UsedInstance>)[], now: number): Table {
@@ -30,10 +30,23 @@ export function instanceTable(instances: readonly (Instance & Partial<UsedInstan
       instance.owner === "unknown" ? `${instance.state} (not from this computer)` : instance.state,
       instance.address ? `${instance.address.host}:${instance.address.port}` : "-",
       instance.launchedAt ? minutesText((now - Date.parse(instance.launchedAt)) / 60_000) : "-",
-      leaseText(instance),
+      leaseText(instance, now),
       instance.costDollars === null ? "-" : `$${instance.costDollars.toFixed(2)}`,
       ...(isAsked ? useOf(instance) : []),
     ]),
+    narrow: [
+      ...(instances.every(({ provider }) => provider === instances[0]?.provider) ? [{ column: "provider" }] : []),
+      { column: "type", min: 12 },
+      { column: "state", min: 10 },
+      { column: "uptime" },
+      { column: "address", min: 12 },
+      { column: "provider" },
+      { column: "type" },
+      { column: "address" },
+      { column: "idle" },
+      { column: "gpu use" },
+      { column: "cost" },
+    ],
     empty: "nothing is rented; `gpu start` rents an instance",
   };
 }
@@ -42,8 +55,9 @@ function useOf({ gpuUtilization = null, idleMinutes = null }: Partial<UsedInstan
   return [gpuUtilization === null ? "-" : `${gpuUtilization} %`, idleMinutes === null ? "-" : minutesText(idleMinutes)];
 }
 
-function leaseText({ leaseMinutesLeft }: Instance): string {
-  if (leaseMinutesLeft === null) return "-";
-  const text = minutesText(leaseMinutesLeft);
-  return leaseMinutesLeft < warnMinutes ? `${text} (ends soon)` : text;
+function leaseText({ leaseEndsAt }: Instance, now: number): string {
+  if (leaseEndsAt === null) return "-";
+  const leftMs = Date.parse(leaseEndsAt) - now;
+  if (leftMs <= 0) return "over";
+  return leftMs < warnMs ? `${spanText(leftMs)} (ends soon)` : spanText(leftMs);
 }

@@ -17,6 +17,7 @@ export type UsedInstance = z.output<typeof UsedInstance>;
 /** Asks the agent of each running instance how it is used, all at once; one that does not answer soon says nothing. */
 export async function askUse(context: Context, instances: readonly Instance[]): Promise<UsedInstance[]> {
   const { readAgentStatus } = await import("../rent/agent.ts");
+  const { idleWarning } = await import("../rent/idle.ts");
   const journal = await context.journal();
   return await Promise.all(instances.map(async (instance) => {
     const launch = instance.token === null || instance.state !== "running" ? undefined : journal.launch(instance.token);
@@ -25,12 +26,19 @@ export async function askUse(context: Context, instances: readonly Instance[]): 
       ...instance,
       gpuUtilization: said?.gpuUtilization ?? null,
       idleMinutes: said?.idleMinutes === undefined ? null : Math.round(said.idleMinutes),
-      warning: said?.ending ?? said?.leaseWarning ?? said?.idleWarning ?? null,
+      // That it is to be stopped says more than that it is idle.
+      warning: said?.ending ?? said?.leaseWarning ?? (launch && idleWarning(journal, launch.token)?.text) ??
+        said?.idleWarning ?? null,
     };
   }));
 }
 
-/** The same without asking. */
-export function unasked(instance: Instance): UsedInstance {
-  return { ...instance, gpuUtilization: null, idleMinutes: null, warning: null };
+/** The same without asking: what this computer itself warned of. */
+export async function unasked(context: Context, instances: readonly Instance[]): Promise<UsedInstance[]> {
+  const { idleWarning } = await import("../rent/idle.ts");
+  const journal = await context.journal();
+  return instances.map((instance) => {
+    const warning = instance.token === null ? undefined : idleWarning(journal, instance.token);
+    return { ...instance, gpuUtilization: null, idleMinutes: null, warning: warning?.text ?? null };
+  });
 }

@@ -21,6 +21,10 @@ export interface Provider {
 
   /** Whose machines these are, for the journal: never a secret. Throws `LoginError` when the key is not accepted. */
   account?(signal?: AbortSignal): Promise<string>;
+  /** Which account that is by key and address at hand, though nobody was asked: nothing is sent anywhere. */
+  claimedAccount?(): Promise<string>;
+  /** Variables without a secret that lead another process to the same API. */
+  address?(): Readonly<Record<string, string>>;
   /** What an agent on an instance needs to end it by itself: the variables this provider reads key and address from. */
   endEnvironment?(): Promise<Readonly<Record<string, string>>>;
   restart?(id: string, signal?: AbortSignal): Promise<void>;
@@ -87,6 +91,10 @@ export interface ProviderFacts {
   readonly pollMs: number;
   /** The agent is there when a machine has booted; else it is uploaded once SSH answers. */
   readonly bringsAgent: boolean;
+  /** Machines of it can pretend to have a GPU. */
+  readonly pretendsGpus?: boolean;
+  /** What is charged for: until a machine is gone, when left out, or only until its end was asked for and accepted. */
+  readonly chargesUntil?: "asked" | "gone";
   /** Where the instance's own services are, as its SSH server sees them. */
   readonly services: Readonly<Record<ServiceName, { host: string; port: number }>>;
 }
@@ -126,8 +134,12 @@ export interface LaunchRequest {
   readonly filesystems?: readonly string[];
   /** Id or family of the image. */
   readonly image?: string;
+  /** What the person tags it with, for providers that keep tags. */
+  readonly tags?: Readonly<Record<string, string>>;
   /** Fires when the launch is not wanted any more: what has not left yet, since its turn has not come, is not sent. */
   readonly wanted?: AbortSignal;
+  /** Called when its request leaves, where that is later than the call. */
+  readonly onSent?: () => void;
   /** Put a fake nvidia-smi of this model on the machine; only the local provider can. */
   readonly fakeGpu?: string;
 }
@@ -153,10 +165,13 @@ export interface SshAddress {
   readonly user: string;
 }
 
-/** A launch was refused and it is certain that no machine was made. `capacity`: another type or region may do. */
+/**
+ * A launch was refused and it is certain that no machine was made. `capacity`: another type or region may do; `trouble`:
+ * the provider could not be asked, and waiting may mend that.
+ */
 export class LaunchRefused extends Error {
   override name = "LaunchRefused";
-  readonly reason: "capacity" | "quota" | "request" | "login";
+  readonly reason: "capacity" | "quota" | "request" | "login" | "trouble";
   readonly hint: string | undefined;
 
   constructor(message: string, { reason, hint }: { reason: LaunchRefused["reason"]; hint?: string }) {

@@ -25,6 +25,7 @@ export const providerRegistry: ProviderRegistry = {
     const { url, region } = configured.providers.lambda ?? {};
     return lambdaProvider(world, { url, region, profile: profileName(configured, profile), onProgress });
   },
+  ssh: async () => (await import("./ssh/ssh.ts")).sshProvider(),
 };
 
 export async function loadProvider(

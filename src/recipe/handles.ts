@@ -1,6 +1,9 @@
 import { GpuError, UsageError } from "../errors.ts";
 import { trackCall } from "./calls.ts";
 import { findRun } from "./current.ts";
+import type { DetachedJob } from "./detached-job.ts";
+import { LeaseEnd, type LeaseEndOptions, type WatchedLease } from "./lease-end.ts";
+import type { SyncResult } from "../transfer/synced.ts";
 import { createShell, type Executor, type Shell, type ShellCommand, shellCommand } from "./shell.ts";
 
 /** What the functions of a recipe return beside their output, by command: `gpu.d.ts` is made with these names. */
@@ -9,8 +12,10 @@ export const handleTypes: Readonly<Record<string, string>> = {
   "instance create": "InstanceHandle",
   "wait": "InstanceHandle",
   "tunnel start": "TunnelHandle",
+  "sync": "SyncHandle",
   "ci submit test": "JobHandle",
   "ci wait": "JobHandle",
+  "exec": "Ran",
 };
 
 /** An instance that a recipe rented. It is stopped when its scope or the run ends, unless `keep` was called. */
@@ -21,13 +26,42 @@ export interface InstanceHandle extends AsyncDisposable {
   readonly $: Shell;
   /** The same for a command that is text already. */
   exec(command: string): ShellCommand;
+  /** Starts a line of its shell that goes on by itself, also when the connection or this computer is gone. */
+  job(name: string, command: string): Promise<DetachedJob>;
   /** Forwards local ports to the instance until the scope ends: `8000:8000`, `0:ci`, where 0 is any free port. */
   tunnel(options?: TunnelOptions): Promise<TunnelHandle>;
+  /** Copies a file or a folder there, or from there: into a folder that is there, else under that name. */
   upload(from: string, to: string): Promise<void>;
   download(from: string, to: string): Promise<void>;
+  /** Makes a folder there like one here, or with `pull` the other way round; only what changed is sent. */
+  sync(dir: string, path: string, options?: BoxSyncOptions): Promise<SyncResult>;
   /** Lets the instance live on when the run ends, for that long. */
   keep(options: { hours: number; why: string }): Promise<void>;
+  /**
+   * Does something in time before the lease ends, as saving results: `before` it by `"10m"`, or when half of a short
+   * lease is over; again where the lease was extended and comes to its new end. The recipe goes on meanwhile, and the
+   * instance is not stopped by it before this is done. What fails here is said; it never keeps the instance, and at the
+   * end of the lease it is cut off.
+   *
+   * ```ts
+   * await using box = await gpu.start({ hours: 2 });
+   * box.onLeaseEnd((box) => box.download("checkpoints", "."), { before: "15m" });
+   * await box.$`python3 train.py`;
+   * ```
+   */
+  onLeaseEnd(handler: (box: InstanceHandle) => unknown, options?: LeaseEndOptions): void;
   stop(): Promise<void>;
+}
+
+/** As the flags of `gpu sync`. */
+export interface BoxSyncOptions {
+  readonly pull?: boolean;
+  /** Deletes what the source does not have. */
+  readonly delete?: boolean;
+  readonly exclude?: readonly string[];
+  /** Obey `.gitignore` and `.gpuignore`; `true` when left out. */
+  readonly ignore?: boolean;
+  readonly checksum?: boolean;
 }
 
 export interface TunnelOptions {
@@ -39,10 +73,13 @@ export interface InstanceParts {
   readonly id: string;
   readonly name: string;
   readonly execute: Executor;
+  startJob(name: string, command: string): Promise<DetachedJob>;
   openTunnel(forward: readonly string[], signal: AbortSignal | undefined): Promise<TunnelParts>;
   upload(from: string, to: string, signal: AbortSignal | undefined): Promise<void>;
   download(from: string, to: string, signal: AbortSignal | undefined): Promise<void>;
+  sync(dir: string, path: string, options: BoxSyncOptions, signal: AbortSignal | undefined): Promise<SyncResult>;
   keep(options: { hours: number; why: string }): Promise<void>;
+  readonly lease: WatchedLease;
   /** The run rented it, so it ends with the run; what somebody else rented is only let go of. */
   readonly isOurs: boolean;
   /** Closes what was opened to it. */
@@ -55,19 +92,27 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
   const { id, name, execute } = parts;
   let isKept = false;
   let stopping: Promise<void> | undefined;
+  const leaseEnd = new LeaseEnd(parts.lease);
   // Once, but a stop that failed is tried again at the end of the run.
-  const stop = () =>
-    stopping ??= parts.stop().catch((error) => {
+  const stop = async () => {
+    await leaseEnd.close();
+    await (stopping ??= parts.stop().catch((error) => {
       stopping = undefined;
       throw error;
-    });
+    }));
+  };
+  const letGo = async () => {
+    await leaseEnd.close();
+    await parts.close();
+  };
   const signal = () => findRun()?.context.signal;
 
-  return {
+  const handle: InstanceHandle = {
     id,
     name,
     $: createShell("box.$", execute),
     exec: (command) => shellCommand("box.exec", command, execute),
+    job: (name, command) => trackCall("box.job", () => parts.startJob(name, command)),
     tunnel: ({ forward = ["0:ci"] } = {}) =>
       trackCall("box.tunnel", async () => {
         const tunnel = tunnelHandle(await parts.openTunnel(forward, signal()));
@@ -76,6 +121,7 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
       }),
     upload: (from, to) => trackCall("box.upload", () => parts.upload(from, to, signal())),
     download: (from, to) => trackCall("box.download", () => parts.download(from, to, signal())),
+    sync: (dir, path, options = {}) => trackCall("box.sync", () => parts.sync(dir, path, options, signal())),
     keep: (options) =>
       trackCall("box.keep", async () => {
         if (!(options.hours > 0) || !Number.isFinite(options.hours)) {
@@ -85,9 +131,11 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
         await parts.keep(options);
         isKept = true;
       }),
+    onLeaseEnd: (handler, options) => leaseEnd.add(() => handler(handle), options),
     stop: () => trackCall("box.stop", stop),
-    [Symbol.asyncDispose]: () => isKept || !parts.isOurs ? parts.close() : stop(),
+    [Symbol.asyncDispose]: () => isKept || !parts.isOurs ? letGo() : stop(),
   };
+  return handle;
 }
 
 /** Ports here that lead to an instance, until the scope or the run ends. */

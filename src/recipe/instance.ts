@@ -1,9 +1,11 @@
 import type { Context } from "../command.ts";
-import { minutesText } from "../duration.ts";
+import { spanText } from "../duration.ts";
 import { connectInstance } from "../rent/connect.ts";
 import type { Instance } from "../rent/instances.ts";
-import type { Launch } from "../rent/rows.ts";
+import { warnTimeMs } from "../rent/lease-warning.ts";
+import { isOpen, labelOf, type Launch } from "../rent/rows.ts";
 import type { Session } from "../ssh/session.ts";
+import { findRun } from "./current.ts";
 import { type InstanceHandle, instanceHandle, type InstanceParts, type TunnelParts } from "./handles.ts";
 
 /** The handle of an instance that a recipe rented, over one SSH connection that all of its calls share. */
@@ -12,11 +14,22 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
   const launch = instance.token === null ? undefined : journal.launch(instance.token);
   if (launch === undefined) throw new Error(`the journal does not know ${instance.id}`);
   const reach = new Reach(context, launch);
+  const name = instance.name ?? instance.id;
   const parts: InstanceParts = {
     isOurs: launch.owner === "run" && launch.run === await context.run.id(),
     close: () => reach.close(),
+    lease: {
+      clock: context.world.clock,
+      label: labelOf(launch),
+      warnMs: () => warnTimeMs(context),
+      note: context.note,
+      read() {
+        const now = journal.launch(launch.token);
+        return now && isOpen(now) && now.state !== "STOPPING" ? now : undefined;
+      },
+    },
     id: instance.id,
-    name: instance.name ?? instance.id,
+    name,
     async execute(command, { signal, output }) {
       const session = await reach.session();
       return await session.exec(command, {
@@ -25,9 +38,23 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
         onStderr: (chunk) => output(chunk, "stderr"),
       });
     },
+    async startJob(name, command) {
+      const { startDetached } = await import("./detached-job.ts");
+      return await startDetached(context, { launch, session: () => reach.session(), name, command });
+    },
     openTunnel: (forward, signal) => openTunnelFor(context, launch, { forward, signal }),
-    upload: async (from, to, signal) => await (await reach.session()).upload(from, to, { signal }),
-    download: async (from, to, signal) => await (await reach.session()).download(from, to, { signal }),
+    async upload(from, to, signal) {
+      const { uploadOver } = await import("../transfer/over.ts");
+      await uploadOver(context, { session: await reach.session(), name, from, to, signal });
+    },
+    async download(from, to, signal) {
+      const { downloadOver } = await import("../transfer/over.ts");
+      await downloadOver(context, { session: await reach.session(), name, from, to, signal });
+    },
+    async sync(dir, path, options, signal) {
+      const { syncOver } = await import("../transfer/over.ts");
+      return await syncOver(context, { session: await reach.session(), name, dir, path, options, signal });
+    },
     async keep({ hours, why }) {
       const { keepInstance } = await import("../rent/keep.ts");
       const provider = await context.provider(launch.provider);
@@ -36,7 +63,7 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
       await keepInstance({ world: context.world, journal, provider, token: launch.token, hours, why, tell });
       context.note(
         `kept ${instance.id} for ${
-          minutesText(hours * 60)
+          spanText(hours * 3_600_000)
         }: ${why} (\`gpu exec ${instance.id} -- …\`, \`gpu stop ${instance.id}\`)`,
       );
     },
@@ -69,7 +96,9 @@ class Reach {
 
   session(): Promise<Session> {
     if (this.#open) return this.#open;
-    const opening = connectInstance(this.#context.world, this.#launch, this.#context.signal);
+    // What is done before a lease ends may go on when the recipe has ended.
+    const signal = findRun()?.context.signal ?? this.#context.signal;
+    const opening = connectInstance(this.#context.world, this.#launch, signal);
     const forget = () => {
       if (this.#open === opening) this.#open = undefined;
     };

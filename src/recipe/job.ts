@@ -1,4 +1,4 @@
-import type { CiEvent } from "../ci/job.ts";
+import type { CiEvent, TestCounts } from "../ci/job.ts";
 import { CiError } from "../errors.ts";
 
 /** What a CI server says of a job. */
@@ -9,8 +9,13 @@ export interface JobHandle {
   readonly id: string;
   /** Its log line by line, always from the first one; ends with the job. */
   log(): AsyncIterable<string>;
-  /** Waits for the end. */
-  result(): Promise<{ success: boolean }>;
+  /** Waits for the end. `results` counts the tests, where the job wrote a report that the server understands. */
+  result(): Promise<JobResult>;
+}
+
+export interface JobResult {
+  readonly success: boolean;
+  readonly results?: Readonly<TestCounts>;
 }
 
 /** Where the events of a job come from. */
@@ -25,7 +30,7 @@ export interface JobSource {
 /** The handle of a job: each reading of its log is a stream of its own, so memory does not grow with the log. */
 export function jobHandle({ id, live, again }: JobSource): JobHandle {
   let unread = live;
-  let outcome: { success: boolean } | undefined;
+  let outcome: JobResult | undefined;
   let reading: Promise<void> | undefined;
 
   const events = async function* (): AsyncGenerator<JobEvent> {
@@ -34,7 +39,8 @@ export function jobHandle({ id, live, again }: JobSource): JobHandle {
     for await (const event of source) {
       yield event;
       if (event.type !== "complete") continue;
-      outcome = { success: event.success };
+      const { success, results } = event;
+      outcome = results === undefined ? { success } : { success, results };
       return;
     }
     throw new CiError("the log ended before the job did", { hint: `\`gpu ci wait ${id}\` shows how it stands` });

@@ -12,8 +12,10 @@ export { createProjectZip, listJobs, submitTestsAsync, submitTestsStreaming, wai
 export type { CiJob, CiServerOptions, ProjectZip, SubmitOptions } from "./ci.ts";
 export { recipe } from "./define.ts";
 export type { Recipe, RecipeDefinition } from "./define.ts";
+export type { DetachedJob, DetachedJobState } from "./detached-job.ts";
 export type { Forward, InstanceHandle, TunnelHandle, TunnelOptions } from "./handles.ts";
 export type { JobEvent, JobHandle } from "./job.ts";
+export type { Ran } from "./ran.ts";
 export { localShell as $ } from "./local-shell.ts";
 export { parallel, retry, sleep } from "./parallel.ts";
 export type { ParallelOptions, RetryOptions } from "./parallel.ts";

@@ -3,6 +3,7 @@ import type { Context } from "../command.ts";
 import { GpuError } from "../errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { agentRequest, nameOf } from "./agent-request.ts";
+import { askReviving } from "./agent-revive.ts";
 import { type AgentStatus, getAgentStatus, parseAnswerOf } from "./agent-status.ts";
 import type { Launch } from "./rows.ts";
 
@@ -28,7 +29,7 @@ export interface Moved {
  * for hours whose answer was lost: it looks what became of them.
  */
 export async function moveLeaseOnInstance(context: Context, launch: Launch, until: number): Promise<Moved> {
-  const before = await getAgentStatus(context, launch);
+  const before = await askReviving(context, launch, () => getAgentStatus(context, launch));
   if (before.server === "gpu") return await moveTo(context, launch, { before, until });
   if (before.shutdownAt === undefined) {
     throw new GpuError(`the status daemon on \`${nameOf(launch)}\` does not say when it ends the instance`);

@@ -3,6 +3,7 @@ import { GpuError } from "../errors.ts";
 import { exchange, type ExchangeAnswer, type ExchangeRequest } from "../http/exchange.ts";
 import type { Session } from "../ssh/session.ts";
 import { addressOf, connectAt } from "./connect.ts";
+import { keyOfLaunch } from "./key.ts";
 import type { Launch } from "./rows.ts";
 
 export interface AgentRequestOptions {
@@ -56,7 +57,9 @@ export async function agentRequest(
   if (options.session) return await ask(context, launch, options.session, { path, options, signal });
   const { connectTimeoutMs: timeoutMs } = options;
   const address = addressOf(launch);
-  await using session = await connectAt(world, { address, hostKey: launch.hostPublicKey, signal, timeoutMs });
+  const { privateKey } = await keyOfLaunch(world, launch);
+  const hostKey = launch.hostPublicKey;
+  await using session = await connectAt(world, { address, hostKey, privateKey, signal, timeoutMs });
   return await ask(context, launch, session, { path, options, signal });
 }
 

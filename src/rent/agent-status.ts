@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { Context } from "../command.ts";
 import { GpuError, messageOf } from "../errors.ts";
 import { oneLine } from "../safe-text.ts";
-import { type AgentAnswer, agentRequest, type AgentRequestOptions, nameOf } from "./agent-request.ts";
+import { type AgentAnswer, agentRequest, type AgentRequestOptions, nameOf, NoAgent } from "./agent-request.ts";
+import { reviveAgent } from "./agent-revive.ts";
 import type { Launch } from "./rows.ts";
 
 /** What both our agent and an existing status daemon say; a daemon's first version says less. */
@@ -17,6 +18,7 @@ const DaemonStatus = z.object({
   idle_warning: z.string().nullish(),
   lease_warning: z.string().nullish(),
   ending: z.string().nullish(),
+  can_end: z.boolean().optional(),
   gpus: z.array(z.object({ utilization: z.number().nullable() })).optional(),
 });
 
@@ -38,20 +40,53 @@ export interface AgentStatus {
   readonly leaseWarning: string | undefined;
   /** Why it is being ended. */
   readonly ending: string | undefined;
+  /** Whether it has what it takes to end its instance; undefined where it does not say. */
+  readonly canEnd: boolean | undefined;
 }
 
 const patienceMs = 3_000;
+/** Longer where it has to be started again. */
+const revivalMs = 10_000;
 
-/** What the instance says of itself, for a listing: `undefined` when it does not answer soon. Never fails. */
+/**
+ * What the instance says of itself, for a listing: `undefined` when it does not answer soon. Never fails. An agent that
+ * is gone is started again, and one that has lost its key is given it.
+ */
 export async function readAgentStatus(context: Context, launch: Launch): Promise<AgentStatus | undefined> {
-  const over = new AbortController();
-  const late = context.world.clock.sleep(patienceMs, over.signal).then(() => over.abort(), () => {});
-  const signal = AbortSignal.any([context.signal, over.signal]);
+  const soon = <T>(ms: number, ask: (within: Context) => Promise<T>) => inTime({ context, ms }, ask);
+  const read = (within: Context) => {
+    const options = { timeoutMs: patienceMs, connectTimeoutMs: patienceMs, signal: within.signal };
+    return getAgentStatus(within, launch, options);
+  };
   try {
-    const timeoutMs = patienceMs;
-    return await getAgentStatus(context, launch, { timeoutMs, connectTimeoutMs: timeoutMs, signal });
-  } catch {
-    return undefined;
+    const status = await soon(patienceMs, read);
+    if (status.canEnd !== false || !await isToEnd(context, launch)) return status;
+    return await soon(revivalMs, (within) => reviveAgent(within, launch)) ? await soon(patienceMs, read) : status;
+  } catch (error) {
+    if (!(error instanceof NoAgent) || context.signal.aborted) return undefined;
+    const revived = soon(
+      revivalMs,
+      async (within) => await reviveAgent(within, launch) ? await read(within) : undefined,
+    );
+    return await revived.catch(() => undefined);
+  }
+}
+
+/** Whether the agent is to hold the lease, with a key of its own. */
+async function isToEnd(context: Context, { provider }: Launch): Promise<boolean> {
+  const { enforce = "reaper" } = (await context.config()).lease;
+  return enforce !== "reaper" && (await context.provider(provider)).endEnvironment !== undefined;
+}
+
+/** The same context, with a signal that fires when the time is over too. */
+async function inTime<T>(
+  { context, ms }: { context: Context; ms: number },
+  ask: (within: Context) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController();
+  const late = context.world.clock.sleep(ms, over.signal).then(() => over.abort(), () => {});
+  try {
+    return await ask({ ...context, signal: AbortSignal.any([context.signal, over.signal]) });
   } finally {
     over.abort();
     await late;
@@ -82,6 +117,7 @@ export async function getAgentStatus(
     idleWarning: plain(status.idle_warning),
     leaseWarning: plain(status.lease_warning),
     ending: plain(status.ending),
+    canEnd: status.can_end,
   };
 }
 

@@ -1,14 +1,15 @@
 import type { Context } from "../command.ts";
 import { durationMs } from "../duration.ts";
 import { GpuError, messageOf } from "../errors.ts";
-import { HttpError } from "../http/errors.ts";
 import type { Provider } from "../provider/provider.ts";
 import { oneLine } from "../safe-text.ts";
 import type { Session } from "../ssh/session.ts";
-import { type AgentBinary, chooseBinary, compressed, hashOf, platformFrom } from "./agent-binary.ts";
-import { agentRequest, nameOf, NoAgent } from "./agent-request.ts";
-import { checkScript, logScript, startScript, unpackScript } from "./agent-scripts.ts";
+import { bringBinary, lookAround, pickPresent, type There, whoAnswers } from "./agent-bring.ts";
+import { agentRequest, nameOf } from "./agent-request.ts";
+import { logScript, startScript } from "./agent-scripts.ts";
+import { AgentSource } from "./agent-source.ts";
 import { connectInstance } from "./connect.ts";
+import { runScript } from "./remote-script.ts";
 import type { Launch } from "./rows.ts";
 
 export { agentRequest } from "./agent-request.ts";
@@ -20,21 +21,37 @@ export type AgentOutcome = { readonly state: "running" | "started" } | { readonl
 export interface InstallOptions {
   /** Instead of this executable: `--agent-binary`. */
   readonly agentBinary?: string;
+  /** The executables that come into question, where they were made ready before. */
+  readonly source?: AgentSource;
+  /** Nothing is uploaded: it is started where it was once. */
+  readonly isOnlyStarted?: boolean;
 }
+
+const unknownToken: AgentOutcome = { state: "none", why: "its token is not known here" };
+
+/** An agent on its way to an instance. */
+export type Brought = { readonly hash: string } | AgentOutcome;
 
 /**
  * Sees to it that an instance which is ready has its agent. Without one it can still be used, so nothing that goes wrong
- * here is an error: it is said.
+ * here is an error: it is said. `begun`: a session that is open, and what was begun there.
  */
-export async function ensureAgent(context: Context, launch: Launch, options: InstallOptions = {}): Promise<void> {
+export async function ensureAgent(
+  context: Context,
+  launch: Launch,
+  { begun, ...options }: InstallOptions & { begun?: { session: Session; brought: Promise<Brought> } } = {},
+): Promise<void> {
   const { world, signal, note } = context;
   const { facts } = await context.provider(launch.provider);
   const { lease } = await context.config();
   if (facts.bringsAgent && lease.idle === undefined) return;
   try {
-    await using session = await connectInstance(world, launch, signal);
+    await using opened = begun === undefined ? await connectInstance(world, launch, signal) : undefined;
+    const session = begun?.session ?? opened;
+    if (session === undefined) return;
     if (facts.bringsAgent) return await sendIdleRule(context, launch, session);
-    const outcome = await installAgent(context, launch, session, options);
+    const brought = await (begun?.brought ?? bringAgent(context, launch, session, options));
+    const outcome = await startBrought(context, launch, session, brought);
     if (outcome.state === "none") note(`no agent on ${nameOf(launch)}: ${outcome.why}`);
   } catch (error) {
     signal.throwIfAborted();
@@ -49,81 +66,68 @@ export async function installAgent(
   context: Context,
   launch: Launch,
   session: Session,
-  { agentBinary }: InstallOptions = {},
+  options: InstallOptions = {},
 ): Promise<AgentOutcome> {
-  const there = await whoAnswers(context, launch, session);
-  if (there === "ours") return { state: "running" };
-  const provider = await context.provider(launch.provider);
-  const { host, port } = provider.facts.services.agent;
-  if (there === "daemon") return { state: "none", why: "a status daemon is there, and is used instead" };
-  if (there === "stranger") return { state: "none", why: `another program answers at \`${host}:${port}\` there` };
-  const token = (await context.journal()).agentToken(launch.token);
-  if (token === undefined) return { state: "none", why: "its token is not known here" };
-
-  const { folder, platform, present } = await lookAround(session, context.signal);
-  if (platform === undefined) return { state: "none", why: "there is no gpu for its platform" };
-  const choice = await chooseBinary(context.world, { platform, named: agentBinary });
-  if ("none" in choice) return { state: "none", why: choice.none };
-  const binary = { path: choice.path, hash: await hashOf(choice.path) };
-  if (!present.includes(binary.hash)) await bring(context, { launch, session, folder, binary, platform });
-
-  context.progress(`starting the agent on ${nameOf(launch)}`);
-  const orders = JSON.stringify(await ordersFor(context, { launch, provider, token, port }));
-  await runScript(session, startScript(binary.hash), { stdin: `${orders}\n`, signal: context.signal });
-  await untilItAnswers(context, launch, session);
-  return { state: "started" };
+  return await startBrought(context, launch, session, await bringAgent(context, launch, session, options));
 }
 
-/** Who listens where the agent is to be. */
-async function whoAnswers(
+/** All of an installation but the start: what may happen before it is known whether the instance is kept. */
+export async function bringAgent(
   context: Context,
   launch: Launch,
   session: Session,
-): Promise<"ours" | "daemon" | "stranger" | "nobody"> {
-  const { agent: { host, port } } = (await context.provider(launch.provider)).facts.services;
-  const stream = await session.openStream(host, port).catch(() => undefined);
-  if (stream === undefined) return "nobody";
-  stream.destroy();
-  try {
-    const answer = await agentRequest(context, launch, "/status", { session, timeoutMs: 30_000 });
-    if (answer.status !== 200 || !/"status":\s*"healthy"/.test(answer.text)) return "stranger";
-    return /"server":\s*"gpu"/.test(answer.text) ? "ours" : "daemon";
-  } catch (error) {
-    context.signal.throwIfAborted();
-    // One that dies at this moment still takes connections.
-    return error instanceof NoAgent || (error instanceof HttpError && error.reason === "cut") ? "nobody" : "stranger";
+  { agentBinary, isOnlyStarted = false, source = new AgentSource(context.world, agentBinary) }: InstallOptions = {},
+): Promise<Brought> {
+  const [there, around] = await Promise.all([
+    whoAnswers(context, launch, session),
+    lookAround(session, context.signal),
+  ]);
+  const provider = await context.provider(launch.provider);
+  if (there.who === "ours" && !await lacksKey(context, { launch, provider, there })) return { state: "running" };
+  const { host, port } = provider.facts.services.agent;
+  if (there.who === "daemon") return { state: "none", why: "a status daemon is there, and is used instead" };
+  if (there.who === "stranger") return { state: "none", why: `another program answers at \`${host}:${port}\` there` };
+  if ((await context.journal()).agentToken(launch.token) === undefined) return unknownToken;
+  if (isOnlyStarted || there.who === "ours") {
+    const hash = await pickPresent(source, around);
+    return hash === undefined ? { state: "none", why: "it was never put there" } : { hash };
   }
+  const brought = await bringBinary(context, launch, { session, source, around });
+  return "none" in brought ? { state: "none", why: brought.none } : brought;
 }
 
-/** Where the agent's folder is, which platform that is, and which agents of earlier times are there, by hash. */
-async function lookAround(session: Session, signal: AbortSignal) {
-  const said = await runScript(session, checkScript, { signal });
-  const [folder = "", uname = "", libc = "", ...names] = said.split("\n");
-  if (!/^\/[\P{Cc}]*$/u.test(folder)) throw new GpuError("it does not say where its home is");
-  const present = names.flatMap((name) => /^gpu-([0-9a-f]{64})$/.exec(name.trim())?.[1] ?? []);
-  return { folder, platform: platformFrom(uname, libc.trim() === "musl"), present };
+/** Whether the agent was started again without the key that it is to end its instance with: that is in no file. */
+async function lacksKey(
+  context: Context,
+  { launch, provider, there }: { launch: Launch; provider: Provider; there: Extract<There, { who: "ours" }> },
+): Promise<boolean> {
+  const { enforce = "reaper" } = (await context.config()).lease;
+  if (enforce === "reaper" || provider.endEnvironment === undefined || there.canEnd !== false) return false;
+  if (there.jobsRunning === 0) return true;
+  context.note(
+    `warning: the agent on ${nameOf(launch)} was started again and has no key: until its jobs are done it ends nothing`,
+  );
+  return false;
 }
 
-interface Bringing {
-  readonly launch: Launch;
-  readonly session: Session;
-  readonly folder: string;
-  readonly binary: AgentBinary;
-  readonly platform: string;
-}
-
-async function bring(context: Context, { launch, session, folder, binary, platform }: Bringing): Promise<void> {
-  const { world, signal, progress } = context;
-  const name = nameOf(launch);
-  progress(`compressing the agent for ${name}`);
-  const { path, bytes } = await compressed(world, { binary, platform });
-  const upload = `upload-${Buffer.from(world.random(8)).toString("hex")}.gz`;
-  const whole = Math.ceil(bytes / 1e6);
-  await session.upload(path, `${folder}/${upload}`, {
-    signal,
-    onProgress: (sent) => progress(`putting the agent on ${name}: ${Math.floor(sent / 1e6)} of ${whole} MB`),
-  });
-  await runScript(session, unpackScript({ upload, hash: binary.hash }), { signal });
+async function startBrought(
+  context: Context,
+  launch: Launch,
+  session: Session,
+  brought: Brought,
+): Promise<AgentOutcome> {
+  if (!("hash" in brought)) return brought;
+  const provider = await context.provider(launch.provider);
+  const token = (await context.journal()).agentToken(launch.token);
+  if (token === undefined) return unknownToken;
+  context.progress(`starting the agent on ${nameOf(launch)}`);
+  const { port } = provider.facts.services.agent;
+  const orders = await ordersFor(context, { launch, provider, token, port });
+  const again = { ...orders, provider: undefined, isAgain: true };
+  const stdin = `${JSON.stringify(orders)}\n${JSON.stringify(again)}\n`;
+  await runScript(session, startScript(brought.hash), { stdin, signal: context.signal });
+  await untilItAnswers(context, launch, session);
+  return { state: "started" };
 }
 
 async function ordersFor(
@@ -137,7 +141,7 @@ async function ordersFor(
   }
   if (idle?.then === "stop" && environment === undefined) {
     context.note(
-      "the agent has no key to stop an idle instance with, so it only warns; `lease.enforce: both` gives it one",
+      "this computer stops the instance when it is idle, as long as it is on; `lease.enforce: both` lets the agent do it",
     );
   }
   return {
@@ -167,32 +171,12 @@ async function untilItAnswers(context: Context, launch: Launch, session: Session
   const { clock } = context.world;
   const deadline = clock.monotonic() + startTimeoutMs;
   for (;;) {
-    const there = await whoAnswers(context, launch, session);
-    if (there === "ours") return;
-    if (there !== "nobody" || clock.monotonic() > deadline) {
+    const { who } = await whoAnswers(context, launch, session);
+    if (who === "ours") return;
+    if (who !== "nobody" || clock.monotonic() > deadline) {
       const log = await runScript(session, logScript, { signal: context.signal }).catch(() => "");
       throw new GpuError(`it was started and does not answer${log.trim() === "" ? "" : `: ${oneLine(log, 300)}`}`);
     }
-    await clock.sleep(100, context.signal);
+    await clock.sleep(50, context.signal);
   }
-}
-
-/** Runs a script in the remote `sh`, whatever the login shell is; returns what it printed. */
-async function runScript(
-  session: Session,
-  script: string,
-  { stdin, signal }: { stdin?: string; signal: AbortSignal },
-): Promise<string> {
-  const { quoteWord } = await import("../quote.ts");
-  const said: Uint8Array[] = [];
-  const failed: Uint8Array[] = [];
-  const { exitCode } = await session.exec(`sh -c ${quoteWord(script)}`, {
-    stdin,
-    signal,
-    onStdout: (chunk) => void said.push(chunk),
-    onStderr: (chunk) => void failed.push(chunk),
-  });
-  if (exitCode === 0) return Buffer.concat(said).toString("utf8");
-  const why = oneLine(Buffer.concat([...failed, ...said]).toString("utf8"), 300) || `exit ${exitCode}`;
-  throw new GpuError(`a command to set it up failed: ${why}`);
 }

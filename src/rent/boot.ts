@@ -1,7 +1,7 @@
 import type { Context } from "../command.ts";
-import type { Offer } from "../provider/provider.ts";
+import type { Offer, ProviderInstance } from "../provider/provider.ts";
 import { messageOf } from "../errors.ts";
-import { connectAt } from "./connect.ts";
+import { Arrival } from "./arrival.ts";
 import { giveBack } from "./giveback.ts";
 import { type Instance, instanceOf } from "./instances.ts";
 import { checkHandover } from "./handover.ts";
@@ -27,6 +27,8 @@ export async function bootInstance(
   const provider = await context.provider(launch.provider);
   // Who waits for somebody else's instance takes it from nobody.
   const owner: Owner = !isOurs ? launch.owner : run.isRecipe ? "run" : "lease";
+  await using arrival = new Arrival(context, launch, { agentBinary, bringsAgent: provider.facts.bringsAgent });
+  let seen: ProviderInstance | undefined;
   const ready = await waitUntilReady({
     world,
     signal,
@@ -37,21 +39,22 @@ export async function bootInstance(
     journal,
     provider,
     onProgress: progress,
+    onSeen: (instance) => void (seen = instance),
     answers: async (address, hostKey, attempt) => {
-      await using session = await connectAt(world, { address, hostKey, signal: attempt, timeoutMs: 5000 });
+      const session = await arrival.reach({ address, hostKey, signal: attempt });
       if (promised) await checkHandover(session, promised, attempt);
     },
   });
   try {
     const { ensureAgent } = await import("./agent.ts");
-    await ensureAgent(context, ready, { agentBinary });
+    await ensureAgent(context, ready, { agentBinary, begun: arrival.begun });
   } catch (error) {
     // An interrupted start is given back, also when its lease has it already; anything else loses no instance.
     if (isOurs && signal.aborted) throw await giveBack({ world, journal, provider, token: launch.token }, error);
     signal.throwIfAborted();
     context.note(`warning: the agent is not there: ${messageOf(error)}`);
   }
-  return await describe(context, ready);
+  return instanceOf({ launch: journal.launch(launch.token) ?? ready, seen, now: world.clock.now() });
 }
 
 /** Leaves an instance that still boots to its lease; in a recipe it stays with the run. */

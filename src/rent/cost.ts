@@ -24,7 +24,7 @@ interface CostOptions {
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
-/** What was spent since then, by group, in the order the groups began. A machine counts from its launch until it was gone. */
+/** What was spent since then, by group, in the order the groups began. A machine counts from its launch until it costs nothing. */
 export function costs({ journal, now, by, since }: CostOptions): Cost[] {
   const runs = new Map(journal.runs().map((run) => [run.id, run]));
   const groups = new Map<string, { instances: Set<string>; ms: number; dollars: number }>();

@@ -1,8 +1,10 @@
 import type { Context } from "../command.ts";
 import { GpuError, messageOf } from "../errors.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { CloudProblem } from "./clouds.ts";
 import type { Instance, ListOptions } from "./instances.ts";
-import type { Launch } from "./rows.ts";
+import type { Journal } from "./journal.ts";
+import { labelOf, type Launch } from "./rows.ts";
 
 /** All of this computer's instances, as a command reaches them: every provider in force or in the journal. */
 export async function fleetOf(context: Context): Promise<ListOptions> {
@@ -23,11 +25,13 @@ export async function reachable(context: Context, onProblem: (problem: string) =
   });
   const inJournal = journal.launches({ open: true }).map(({ provider }) => provider);
   const providers: Provider[] = [];
+  const unreachable = new Map<string, string>();
   for (const name of new Set([...inForce, ...inJournal])) {
     try {
       providers.push(await context.provider(name));
     } catch (error) {
-      onProblem(`${name} cannot be asked: ${messageOf(error)}`);
+      unreachable.set(name, messageOf(error));
+      onProblem(`${name} could not be asked: ${messageOf(error)}`);
     }
   }
   return {
@@ -35,17 +39,24 @@ export async function reachable(context: Context, onProblem: (problem: string) =
     signal,
     providers,
     journal,
-    onProblem: ({ provider, error }) => onProblem(`${provider} could not be asked: ${messageOf(error)}`),
+    unreachable,
+    onProblem: (problem) => onProblem(describeProblem(problem)),
   };
+}
+
+/** Which cloud could not be asked, and why. */
+export function describeProblem({ provider, about, error }: CloudProblem): string {
+  return `${provider} could not be asked${about === undefined ? "" : ` about ${about}`}: ${messageOf(error)}`;
 }
 
 /** Gives back what a dead run owned or what outlived its lease: every command that looks at instances begins so. */
 export async function tidyUp(context: Context): Promise<void> {
   const { reconcile } = await import("./reconcile.ts");
   const { isRunAlive } = await import("./run.ts");
+  const { isStopFailing } = await import("./still-running.ts");
   const { world, signal, note, provider, progress } = context;
   const journal = await context.journal();
-  const nameOf = (token: string) => journal.launch(token)?.instanceId ?? token;
+  const nameOf = (token: string) => labelOf(journal.launch(token) ?? { instanceId: null, token, name: null });
   const report = await reconcile({
     world,
     journal,
@@ -58,8 +69,11 @@ export async function tidyUp(context: Context): Promise<void> {
     note(`gave back ${nameOf(token)}: ${journal.launch(token)?.endWhy ?? "nobody owned it"}`);
   }
   for (const token of report.stopping) note(`${nameOf(token)} was asked to stop and has not been seen gone yet`);
-  for (const { provider, error } of report.problems) {
-    note(`warning: ${provider} could not be asked: ${messageOf(error)}`);
+  for (const { provider, error, token } of report.problems) {
+    // What could not be stopped is said at the end of the command, and its reason with it.
+    if (token === undefined || !isStopFailing(journal, token)) {
+      note(`warning: ${describeProblem({ provider, error, about: token && nameOf(token) })}`);
+    }
   }
 }
 
@@ -87,8 +101,11 @@ export async function oneInstance(
 
 /** The same as the journal knows it: only what was launched from this computer has keys to reach it. */
 export async function oneLaunch(context: Context, selector?: string): Promise<Launch> {
-  const instance = await oneInstance(context, selector);
-  const journal = await context.journal();
+  return launchOf(await oneInstance(context, selector), await context.journal());
+}
+
+/** An instance as the journal knows it. */
+export function launchOf(instance: Instance, journal: Journal): Launch {
   // Nobody may have waited for it yet: then the address is only in the list.
   if (instance.token !== null && instance.address) journal.markSeen(instance.token, instance.address);
   const launch = instance.token === null ? undefined : journal.launch(instance.token);

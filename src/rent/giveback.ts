@@ -3,13 +3,21 @@ import type { Renting } from "./renting.ts";
 import { stopInstance } from "./stop.ts";
 
 /** How long to look on after an interrupt or a failure; the journal keeps a stop that takes longer. */
-const patienceMs = 30_000;
+const usualPatienceMs = 30_000;
 
 /** Stops what a failed or interrupted step leaves, and returns the failure with what became of the machine. */
-export async function giveBack(options: Renting & { readonly token: string }, failure: unknown): Promise<unknown> {
+export async function giveBack(
+  options: Renting & {
+    readonly token: string; /** Where it is known, though the journal may not say it. */
+    readonly instanceId?: string;
+  },
+  failure: unknown,
+  patienceMs = usualPatienceMs,
+): Promise<unknown> {
   const why = messageOf(failure);
   // Not with the signal that interrupted us: it would stop the stopping.
-  const end = await stopInstance({ ...options, signal: undefined, target: { token: options.token }, why, patienceMs })
+  const { token, instanceId } = options;
+  const end = await stopInstance({ ...options, signal: undefined, target: { token, instanceId }, why, patienceMs })
     .catch((error: unknown) => new GpuError(messageOf(error)));
   if (end === "stopped") return withFact(failure, "it was given back");
   const fact = end === "stopping" ? "it was asked to stop and has not been seen gone yet" : end.message;

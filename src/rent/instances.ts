@@ -1,12 +1,14 @@
 import { z } from "zod";
+import { minutesUntil } from "../duration.ts";
 import type { Provider, ProviderInstance } from "../provider/provider.ts";
 import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
+import { askClouds, type AskOptions, whyUnasked } from "./clouds.ts";
 import type { Journal } from "./journal.ts";
 import { costSoFar } from "./lease.ts";
 import { settleIfGone } from "./reconcile.ts";
 import { carriesToken, isLive, mayBeUnlisted } from "./renting.ts";
-import type { Launch } from "./rows.ts";
+import { labelOf, type Launch } from "./rows.ts";
 
 /** A rented machine, as commands and recipes see it. */
 export const Instance = z.object({
@@ -15,8 +17,21 @@ export const Instance = z.object({
   provider: z.string().describe("where it is rented"),
   type: z.string().describe("instance type"),
   region: z.string().describe("region"),
-  state: z.enum(["booting", "running", "stopping", "stopped", "unhealthy", "unknown"])
-    .describe("unknown: the provider could not be asked, or has not answered its launch"),
+  state: z.enum([
+    "booting",
+    "running",
+    "stopping",
+    "stopped",
+    "unhealthy",
+    "unknown",
+    "reachable",
+    "unreachable",
+    "not asked",
+  ])
+    .describe(
+      "unknown: the provider could not be asked, or has not answered its launch; the last three: of your own hosts",
+    ),
+  unknownWhy: z.string().nullable().describe("why its state is unknown, null where it is not"),
   address: z.object({
     host: z.string().describe("host name or IP address"),
     port: z.number().int().describe("port of its SSH server"),
@@ -28,50 +43,48 @@ export const Instance = z.object({
   readyAt: z.iso.datetime().nullable().describe("when SSH answered first"),
   leaseEndsAt: z.iso.datetime().nullable().describe("when it is stopped"),
   leaseMinutesLeft: z.number().int().nullable().describe("minutes until then, rounded up; 0 when the lease is over"),
-  owner: z.enum(["run", "lease", "unknown"])
-    .describe("run: ends with its run; lease: ends with its lease; unknown: not launched from this computer"),
+  owner: z.enum(["run", "lease", "person", "unknown"])
+    .describe(
+      "run: ends with its run; lease: ends with its lease; person: your own; unknown: not launched from this computer",
+    ),
   keptWhy: z.string().nullable().describe("why it outlives the recipe that rented it"),
   run: z.string().nullable().describe("id of the run that launched it"),
   token: z.string().nullable().describe("launch token, in the machine's name at the provider"),
 });
 export type Instance = z.output<typeof Instance>;
 
-export interface ListOptions {
+export interface ListOptions extends AskOptions {
   readonly world: Pick<World, "clock">;
   readonly journal: Journal;
-  readonly providers: readonly Provider[];
-  readonly signal?: AbortSignal;
-  /** A provider that cannot be asked hides no machine of the others; what the journal knows of it is `unknown`. */
-  readonly onProblem?: (problem: { readonly provider: string; readonly error: unknown }) => void;
+  /** Providers that there is no way to ask, by name, and why. */
+  readonly unreachable?: ReadonlyMap<string, string>;
 }
 
 /** What is rented now: what the providers list, joined with what the journal knows. Oldest first, strangers last. */
 export async function listInstances(options: ListOptions): Promise<Instance[]> {
-  const { world, journal, providers, signal, onProblem } = options;
+  const { world, journal, signal, unreachable, onProblem } = options;
   // The clouds first, then the journal: a machine in these lists has its row already.
-  const lists = new Map(
-    await Promise.all(providers.map(async (provider) => {
-      const listed = await provider.list(signal).catch((error: unknown) => {
-        signal?.throwIfAborted();
-        onProblem?.({ provider: provider.name, error });
-        return undefined;
-      });
-      return [provider.name, { provider, listed }] as const;
-    })),
-  );
+  const answers = await askClouds(options);
   const now = world.clock.now();
   const taken = new Set<ProviderInstance>();
   const known: Instance[] = [];
   for (const launch of journal.launches({ open: true })) {
-    const { provider, listed } = lists.get(launch.provider) ?? {};
-    const seen = listed?.find((instance) => instance.id === launch.instanceId || carriesToken(instance, launch.token));
+    const answer = answers.get(launch.provider);
+    const seen = answer?.listed?.find((instance) =>
+      instance.id === launch.instanceId || carriesToken(instance, launch.token)
+    );
     if (seen !== undefined) taken.add(seen);
-    if (provider !== undefined && listed !== undefined && isMissing({ provider, launch, seen, now })) {
+    const unasked = whyUnasked(launch, answer, unreachable?.get(launch.provider));
+    if (answer !== undefined && unasked === undefined && isMissing({ ...answer, launch, seen, now })) {
+      const { provider } = answer;
       if (await settleIfGone({ journal, provider, launch, signal }).catch(() => false)) continue;
     }
-    known.push(instanceOf({ launch, seen, isListed: listed !== undefined, now }));
+    if (answer?.listed !== undefined && unasked !== undefined) {
+      onProblem?.({ provider: launch.provider, about: labelOf(launch), error: new Error(unasked) });
+    }
+    known.push(instanceOf({ launch, seen, unasked, now }));
   }
-  const strangers = [...lists].flatMap(([name, { listed }]) =>
+  const strangers = [...answers].flatMap(([name, { listed }]) =>
     (listed ?? []).filter((instance) => isLive(instance) && !taken.has(instance)).map((instance) =>
       stranger(name, instance)
     )
@@ -81,8 +94,15 @@ export async function listInstances(options: ListOptions): Promise<Instance[]> {
 
 /** A launch of the journal as an instance; `seen` is what its provider shows, when it was asked. */
 export function instanceOf(
-  { launch, seen, isListed = true, now }: { launch: Launch; seen?: ProviderInstance; isListed?: boolean; now: number },
+  { launch, seen, unasked, now }: {
+    launch: Launch;
+    seen?: ProviderInstance;
+    /** Why its provider could not be asked. */
+    unasked?: string;
+    now: number;
+  },
 ): Instance {
+  const state = stateOf({ launch, seen, isAsked: unasked === undefined });
   const address = seen?.ssh ?? addressOf(launch);
   return {
     id: launch.instanceId ?? seen?.id ?? launch.token,
@@ -90,7 +110,8 @@ export function instanceOf(
     provider: launch.provider,
     type: launch.type,
     region: launch.region,
-    state: stateOf({ launch, seen, isListed }),
+    state,
+    unknownWhy: state === "unknown" ? oneLine(unasked ?? "nobody has answered its launch yet") : null,
     address: address === undefined
       ? null
       : { host: oneLine(address.host), port: address.port, user: oneLine(address.user) },
@@ -99,7 +120,7 @@ export function instanceOf(
     launchedAt: isoOf(launch.launchedAt),
     readyAt: isoOf(launch.readyAt),
     leaseEndsAt: isoOf(launch.leaseEndsAt),
-    leaseMinutesLeft: Math.max(0, Math.ceil((launch.leaseEndsAt - now) / 60_000)),
+    leaseMinutesLeft: minutesUntil(launch.leaseEndsAt, now),
     owner: launch.owner,
     keptWhy: launch.keepWhy,
     run: launch.run,
@@ -117,6 +138,7 @@ function stranger(provider: string, instance: ProviderInstance): Instance {
     type: oneLine(instance.type),
     region: oneLine(instance.region),
     state: instance.state,
+    unknownWhy: null,
     address: ssh === undefined ? null : { host: oneLine(ssh.host), port: ssh.port, user: oneLine(ssh.user) },
     pricePerHour: instance.pricePerHour,
     costDollars: null,
@@ -150,13 +172,13 @@ function isMissing(
 }
 
 function stateOf(
-  { launch, seen, isListed }: { launch: Launch; seen: ProviderInstance | undefined; isListed: boolean },
+  { launch, seen, isAsked }: { launch: Launch; seen: ProviderInstance | undefined; isAsked: boolean },
 ): Instance["state"] {
   if (launch.state === "STOPPED" || launch.state === "ABSENT") return "stopped";
   if (launch.state === "STOPPING") return "stopping";
   if (seen !== undefined) return seen.state;
   // A launched machine that is not listed yet boots; for one that was only asked for nobody knows.
-  return isListed && launch.state === "LAUNCHED" ? "booting" : "unknown";
+  return isAsked && launch.state === "LAUNCHED" ? "booting" : "unknown";
 }
 
 function addressOf({ host, port, user }: Launch): { host: string; port: number; user: string } | undefined {

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { GpuError, systemCode } from "../errors.ts";
 import { reasonOf } from "../files.ts";
@@ -52,13 +52,38 @@ export class NewerJournal extends Error {
   override name = "NewerJournal";
 }
 
+/** The journal cannot be read or written, until somebody makes room or mends it. */
+export class JournalError extends GpuError {
+  override name = "JournalError";
+}
+
+/** Which file a path leads to: its device and inode; undefined where there is none. */
+export type FileIdentity = string;
+
+export function identityOf(path: string): FileIdentity | undefined {
+  const found = statSync(path, { throwIfNoEntry: false, bigint: true });
+  return found && `${found.dev} ${found.ino}`;
+}
+
+/** The file was removed, or another is in its place, while it was open. */
+export class JournalGone extends JournalError {
+  override name = "JournalGone";
+}
+
+export function journalGone(path: string): JournalGone {
+  return new JournalGone(`the journal of what is rented, \`${path}\`, was removed while it was in use`, {
+    hint: "nothing is rented without it; the next command makes one anew, and `gpu status` asks the providers",
+  });
+}
+
 /** What went wrong with the journal, for a person. */
 export function journalError(path: string, error: unknown): GpuError {
   if (error instanceof GpuError) return error;
   const code = systemCode(error);
   const reason = reasonOf(error);
   const damaged = code === "SQLITE_NOTADB" || code?.startsWith("SQLITE_CORRUPT") === true;
-  return new GpuError(`the journal of what is rented, \`${path}\`, cannot be used: ${reason}`, {
+  const Problem = code?.startsWith("SQLITE_BUSY") === true ? GpuError : JournalError;
+  return new Problem(`the journal of what is rented, \`${path}\`, cannot be used: ${reason}`, {
     hint: error instanceof NewerJournal
       ? "use the newest `gpu` on this computer; `gpu status` and `gpu stop` work with this one too"
       : damaged

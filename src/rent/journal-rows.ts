@@ -1,32 +1,41 @@
 import { z } from "zod";
 import type { GpuError } from "../errors.ts";
 import type { Journal } from "./journal.ts";
-import { type Bindings, type JournalSql, whereAll } from "./journal-sql.ts";
-import { type Adopted, EventRow, type Intent, Launch, type LaunchState, type Owner, RunRow } from "./rows.ts";
-
-interface Move {
-  readonly from: readonly LaunchState[];
-  /** SQL for what changes; `@now` and `bindings` may stand in it. */
-  readonly set: string;
-  readonly bindings?: Bindings;
-  readonly kind: string;
-  readonly text: string;
-}
+import { adoptedRow, type Insert, intentRow } from "./journal-inserts.ts";
+import * as moves from "./journal-moves.ts";
+import { type EventFilter, eventsWhere, launchesWhere, type LaunchFilter } from "./journal-queries.ts";
+import type { JournalSql } from "./journal-sql.ts";
+import type { World } from "../world.ts";
+import { type Adopted, EventRow, type Intent, Launch, type Owner, RunRow } from "./rows.ts";
 
 const AgentToken = z.object({ agentToken: z.string().nullable() });
+
+interface Opened {
+  readonly sql: JournalSql;
+  readonly problem: GpuError | undefined;
+  readonly now: () => number;
+  readonly trace?: World["trace"];
+}
 
 /** The journal in SQL. Times come from the world's clock. */
 export class SqliteJournal implements Journal {
   readonly path: string;
   readonly problem: GpuError | undefined;
+  readonly untold = new Set<string>();
   readonly #sql: JournalSql;
   readonly #now: () => number;
+  readonly #trace: World["trace"];
 
-  constructor({ sql, problem, now }: { sql: JournalSql; problem: GpuError | undefined; now: () => number }) {
+  constructor({ sql, problem, now, trace }: Opened) {
     this.path = sql.path;
     this.problem = problem;
     this.#sql = sql;
     this.#now = now;
+    this.#trace = trace;
+  }
+
+  checkFile(): void {
+    this.#sql.checkFile();
   }
 
   startRun({ id, recipe }: { id: string; recipe: string | undefined }): void {
@@ -58,71 +67,34 @@ export class SqliteJournal implements Journal {
     return this.#sql.all(RunRow, `SELECT * FROM runs ${where} ORDER BY startedAt DESC, rowid DESC`);
   }
 
-  intend(intent: Intent): Launch {
+  intend(intent: Intent, allow?: () => void): Launch {
     if (this.problem !== undefined) throw this.problem;
-    const { token, run } = intent;
+    const { token, run, type, region, provider } = intent;
     return this.#sql.commit(() => {
-      this.#sql.run(
-        `INSERT INTO launches (token, run, owner, provider, account, profile, request, name, type, region, pricePerHour,
-           state, hostPublicKey, agentToken, createdAt, leaseEndsAt)
-         VALUES (@token, @run, 'run', @provider, @account, @profile, @request, @name, @type, @region, @pricePerHour,
-           'INTENDED', @hostPublicKey, @agentToken, @now, @leaseEndsAt)`,
-        {
-          ...intent,
-          account: intent.account ?? null,
-          profile: intent.profile ?? null,
-          name: intent.name ?? null,
-          request: JSON.stringify(intent.request),
-          now: this.#now(),
-        },
-      );
-      this.#say({ token, run, kind: "intended", text: `${intent.type} in ${intent.region} from ${intent.provider}` });
+      allow?.();
+      this.#insert(intentRow(intent, this.#now()));
+      this.#say({ token, run, kind: "intended", text: `${type} in ${region} from ${provider}` });
       return this.#get(token);
     });
   }
 
-  adopt({ at, ...machine }: Adopted): Launch {
+  adopt(machine: Adopted, allow?: () => void): Launch {
     if (this.problem !== undefined) throw this.problem;
     const { token, run, instanceId } = machine;
     return this.#sql.commit(() => {
-      this.#sql.run(
-        `INSERT INTO launches (token, run, owner, provider, account, profile, request, name, type, region, pricePerHour,
-           state, instanceId, host, port, user, hostPublicKey, createdAt, sentAt, launchedAt, seenAt, readyAt,
-           leaseEndsAt, keepWhy)
-         VALUES (@token, @run, 'lease', @provider, @account, @profile, @request, @name, @type, @region, @pricePerHour,
-           'LAUNCHED', @instanceId, @host, @port, @user, @hostPublicKey, @now, @now, @now, @now, @readyAt,
-           @leaseEndsAt, 'adopted')`,
-        {
-          ...machine,
-          account: machine.account ?? null,
-          profile: machine.profile ?? null,
-          name: machine.name ?? null,
-          request: JSON.stringify(machine.request),
-          host: at?.host ?? null,
-          port: at?.port ?? null,
-          user: at?.user ?? null,
-          readyAt: machine.hostPublicKey === "" ? null : this.#now(),
-          now: this.#now(),
-        },
-      );
+      allow?.();
+      this.#insert(adoptedRow(machine, this.#now()));
       this.#say({ token, run, kind: "adopted", text: instanceId });
       return this.#get(token);
     });
   }
 
   markSent(token: string): Launch | undefined {
-    const set = "state = 'SENT', sentAt = @now";
-    return this.#move(token, { from: ["INTENDED"], set, kind: "sent", text: "asked for a machine" });
+    return this.#move(token, moves.sent);
   }
 
-  markLaunched(token: string, instanceId: string): Launch | undefined {
-    // A slow answer may come after somebody else found this very machine and stopped it.
-    const isGone = "state = 'STOPPED' AND instanceId = @instanceId";
-    const set = `state = CASE WHEN state = 'SENT' THEN 'LAUNCHED' WHEN ${isGone} THEN state ELSE 'STOPPING' END,
-      stoppedAt = CASE WHEN ${isGone} THEN stoppedAt END,
-      instanceId = @instanceId, launchedAt = coalesce(launchedAt, @now)`;
-    const from = ["SENT", "STOPPING", "ABSENT", "STOPPED"] as const;
-    return this.#move(token, { from, set, bindings: { instanceId }, kind: "launched", text: instanceId });
+  markLaunched(token: string, instanceId: string, at?: number): Launch | undefined {
+    return this.#move(token, moves.launched(instanceId, at));
   }
 
   markSeen(token: string, at?: { host: string; port: number; user: string }): void {
@@ -142,100 +114,60 @@ export class SqliteJournal implements Journal {
   }
 
   markReady(token: string, owner: Owner): Launch | undefined {
-    const set = "readyAt = coalesce(readyAt, @now), seenAt = coalesce(seenAt, @now), owner = @owner";
-    return this.#move(token, {
-      from: ["LAUNCHED"],
-      set,
-      bindings: { owner },
-      kind: "ready",
-      text: `kept by its ${owner}`,
-    });
+    return this.#move(token, moves.ready(owner));
   }
 
   handToLease(token: string, change: { leaseEndsAt?: number; why?: string } = {}): Launch | undefined {
-    const set = `owner = 'lease', leaseEndsAt = coalesce(@leaseEndsAt, leaseEndsAt), keepWhy = coalesce(@why, keepWhy)`;
-    const bindings = { leaseEndsAt: change.leaseEndsAt ?? null, why: change.why ?? null };
-    return this.#move(token, {
-      from: ["LAUNCHED"],
-      set,
-      bindings,
-      kind: "kept",
-      text: change.why ?? "kept by its lease",
-    });
+    return this.#move(token, moves.handedToLease(change));
   }
 
   setLeaseEnd(token: string, leaseEndsAt: number): Launch | undefined {
-    const text = new Date(leaseEndsAt).toISOString();
-    const set = "leaseEndsAt = @leaseEndsAt";
-    return this.#move(token, { from: ["LAUNCHED"], set, bindings: { leaseEndsAt }, kind: "lease-moved", text });
+    return this.#move(token, moves.leaseMoved(leaseEndsAt));
+  }
+
+  moveLeaseEnd(token: string, to: (launch: Launch) => number): Launch | undefined {
+    return this.#sql.commit(() => {
+      const launch = this.launch(token);
+      return launch?.state === "LAUNCHED" ? this.#change(token, moves.leaseMoved(to(launch))) : undefined;
+    });
   }
 
   rename(token: string, name: string): Launch | undefined {
-    return this.#move(token, {
-      from: ["LAUNCHED"],
-      set: "name = @name",
-      bindings: { name },
-      kind: "renamed",
-      text: name,
-    });
+    return this.#move(token, moves.renamed(name));
   }
 
   markStopping(token: string, why: string, instanceId?: string): Launch | undefined {
     return this.#sql.commit(() => {
-      const neverSent = "state = 'ABSENT', stoppedAt = @now, endWhy = @why, agentToken = NULL";
-      const absent = this.#change(token, {
-        from: ["INTENDED"],
-        set: neverSent,
-        bindings: { why },
-        kind: "absent",
-        text: why,
-      });
+      const absent = this.#change(token, moves.neverSent(why));
       if (absent !== undefined) return absent;
-      const from = instanceId === undefined
-        ? ["SENT", "LAUNCHED"] as const
-        : ["SENT", "LAUNCHED", "ABSENT", "STOPPED"] as const;
-      const set = `state = 'STOPPING', stoppingAt = coalesce(stoppingAt, @now), endWhy = coalesce(endWhy, @why),
-        instanceId = coalesce(instanceId, @instanceId), stoppedAt = NULL`;
-      const bindings = { why, instanceId: instanceId ?? null };
-      this.#change(token, { from, set, bindings, kind: "stopping", text: why });
+      this.#change(token, moves.stopping(why, instanceId));
       return this.launch(token);
     });
   }
 
-  markStopped(token: string, why: string): Launch | undefined {
-    const set = "state = 'STOPPED', stoppedAt = @now, endWhy = coalesce(endWhy, @why), agentToken = NULL";
-    return this.#move(token, { from: ["LAUNCHED", "STOPPING"], set, bindings: { why }, kind: "stopped", text: why });
+  markStopped(token: string, why: string, at?: number): Launch | undefined {
+    return this.#move(token, moves.stopped(why, at));
   }
 
   markAbsent(token: string, why: string): Launch | undefined {
     return this.#sql.commit(() => {
       // An id means that there was a machine, so its end is `STOPPED`.
       if (this.launch(token)?.instanceId != null) return undefined;
-      const set = "state = 'ABSENT', stoppedAt = @now, endWhy = coalesce(endWhy, @why), agentToken = NULL";
-      const from = ["INTENDED", "SENT", "STOPPING"] as const;
-      return this.#change(token, { from, set, bindings: { why }, kind: "absent", text: why });
+      return this.#change(token, moves.absent(why));
     });
+  }
+
+  forget(token: string, text: string): Launch | undefined {
+    return this.#move(token, moves.forgotten(text));
   }
 
   launch(token: string): Launch | undefined {
     return this.#sql.all(Launch, "SELECT * FROM launches WHERE token = @token", { token })[0];
   }
 
-  launches(filter: { open?: boolean; endedSince?: number; run?: string; provider?: string } = {}): Launch[] {
-    const { open, endedSince, run, provider } = filter;
-    const conditions = [
-      open === true && "state NOT IN ('STOPPED', 'ABSENT')",
-      open === false && "state IN ('STOPPED', 'ABSENT')",
-      endedSince !== undefined && "state IN ('STOPPED', 'ABSENT') AND stoppedAt > @endedSince",
-      run !== undefined && "run = @run",
-      provider !== undefined && "provider = @provider",
-    ];
-    const bindings = {
-      ...(endedSince !== undefined && { endedSince }),
-      ...(run && { run }),
-      ...(provider && { provider }),
-    };
-    return this.#sql.all(Launch, `SELECT * FROM launches ${whereAll(conditions)} ORDER BY createdAt, rowid`, bindings);
+  launches(filter: LaunchFilter = {}): Launch[] {
+    const { sql, bindings } = launchesWhere(filter);
+    return this.#sql.all(Launch, sql, bindings);
   }
 
   agentToken(token: string): string | undefined {
@@ -247,36 +179,24 @@ export class SqliteJournal implements Journal {
     this.#sql.commit(() => this.#say(event));
   }
 
-  events(
-    filter: { token?: string; run?: string; after?: number; since?: number; limit?: number } = {},
-  ): EventRow[] {
-    const { token, run, after, since, limit = 1000 } = filter;
-    const conditions = [
-      token && "token = @token",
-      run && "run = @run",
-      after !== undefined && "id > @after",
-      since !== undefined && "time >= @since",
-    ];
-    const bindings = {
-      ...(token && { token }),
-      ...(run && { run }),
-      ...(after !== undefined && { after }),
-      ...(since !== undefined && { since }),
-      limit,
-    };
-    const last = `SELECT * FROM events ${whereAll(conditions)} ORDER BY id DESC LIMIT @limit`;
-    return this.#sql.all(EventRow, `SELECT * FROM (${last}) ORDER BY id`, bindings);
+  events(filter: EventFilter = {}): EventRow[] {
+    const { sql, bindings } = eventsWhere(filter);
+    return this.#sql.all(EventRow, sql, bindings);
   }
 
   [Symbol.dispose](): void {
     this.#sql[Symbol.dispose]();
   }
 
-  #move(token: string, move: Move): Launch | undefined {
+  #insert({ sql, bindings }: Insert): void {
+    this.#sql.run(sql, bindings);
+  }
+
+  #move(token: string, move: moves.Move): Launch | undefined {
     return this.#sql.commit(() => this.#change(token, move));
   }
 
-  #change(token: string, { from, set, bindings, kind, text }: Move): Launch | undefined {
+  #change(token: string, { from, set, bindings, kind, text }: moves.Move): Launch | undefined {
     const states = from.map((state) => `'${state}'`).join(", ");
     const changes = this.#sql.run(`UPDATE launches SET ${set} WHERE token = @token AND state IN (${states})`, {
       ...bindings,
@@ -290,6 +210,7 @@ export class SqliteJournal implements Journal {
   }
 
   #say({ token, run, kind, text }: { token?: string; run?: string; kind: string; text: string }): void {
+    this.#trace?.(`${token === undefined ? `run ${run}` : `launch ${token}`}: ${kind}, ${text}`);
     const bindings = { now: this.#now(), token: token ?? null, run: run ?? null, kind, text };
     this.#sql.run(
       "INSERT INTO events (time, token, run, kind, text) VALUES (@now, @token, @run, @kind, @text)",

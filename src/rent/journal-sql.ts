@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { z } from "zod";
 import { systemCode } from "../errors.ts";
-import { journalError } from "./journal-file.ts";
+import { type FileIdentity, identityOf, journalError, journalGone } from "./journal-file.ts";
 
 /** Values for the `@names` of a statement. */
 export type Bindings = Record<string, string | number | null>;
@@ -10,10 +10,18 @@ export type Bindings = Record<string, string | number | null>;
 export class JournalSql implements Disposable {
   readonly path: string;
   readonly #database: Database;
+  readonly #identity: FileIdentity | undefined;
 
-  constructor(database: Database, path: string) {
+  /** `identity` is that of the file that was opened; none of a journal in memory. */
+  constructor(database: Database, path: string, identity?: FileIdentity) {
     this.#database = database;
     this.path = path;
+    this.#identity = identity;
+  }
+
+  /** Throws where the file is no longer at its path: SQLite writes on into one that was removed, and nobody reads it. */
+  checkFile(): void {
+    if (this.#identity !== undefined && this.#identity !== identityOf(this.path)) throw journalGone(this.path);
   }
 
   /** Returns how many rows changed. */
@@ -29,7 +37,12 @@ export class JournalSql implements Disposable {
 
   /** Takes the write lock first, so that what is read inside cannot change before it is written. */
   commit<T>(work: () => T): T {
-    return this.#guard(() => this.#database.transaction(work).immediate());
+    return this.#guard(() =>
+      this.#database.transaction(() => {
+        this.checkFile();
+        return work();
+      }).immediate()
+    );
   }
 
   [Symbol.dispose](): void {

@@ -1,19 +1,24 @@
 import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import type { Config } from "../config.ts";
 import { GpuError, messageOf, systemCode } from "../errors.ts";
 import { makePrivateFolder, reasonOf } from "../files.ts";
+import { jsonOf } from "../http/json.ts";
 import { generateKeyPair } from "../ssh/keys.ts";
 import type { World } from "../world.ts";
+import type { Launch } from "./rows.ts";
 
-/** The key pair that logs in on everything rented from this computer. */
+/** A key pair that logs in on what is rented from this computer. */
 export interface ClientKey {
   readonly path: string;
   readonly privateKey: string;
   readonly publicKey: string;
 }
 
-/** This computer's own key, made the first time it is asked for. */
-export async function clientKey(world: Pick<World, "folders" | "random">): Promise<ClientKey> {
+/** This computer's own key, made the first time it is asked for; or the one in a file of the user's own. */
+export async function clientKey(world: Pick<World, "folders" | "random">, ownPath?: string): Promise<ClientKey> {
+  if (ownPath !== undefined) return await ownKey(ownPath);
   const path = join(world.folders.state, "id_ed25519");
   const privateKey = readIfThere(path) ?? await makeKey(world, path);
   try {
@@ -24,6 +29,48 @@ export async function clientKey(world: Pick<World, "folders" | "random">): Promi
       cause: error,
     });
   }
+}
+
+/** The key that a machine was launched with: `providers.*.sshKey` may say something else by now. */
+export async function keyOfLaunch(
+  world: Pick<World, "folders" | "random">,
+  { request }: Pick<Launch, "request">,
+): Promise<ClientKey> {
+  const asked = z.object({ sshKey: z.string() }).safeParse(jsonOf(request));
+  return await clientKey(world, asked.data?.sshKey);
+}
+
+/** The file that `providers.*.sshKey` names, as an absolute path; undefined where it names none. */
+export function configuredKeyPath(
+  { providers }: Pick<Config, "providers">,
+  { provider, home }: { provider: string; home: string },
+): string | undefined {
+  const text = Object.hasOwn(providers, provider) ? providers[provider]?.sshKey : undefined;
+  if (text === undefined) return undefined;
+  return resolve(home, text.replace(/^~(?=$|[/\\])/, home));
+}
+
+async function ownKey(path: string): Promise<ClientKey> {
+  const hint = "`providers.*.sshKey` names the private key, without a passphrase; without it gpu makes one of its own";
+  const privateKey = readIfThere(path);
+  if (privateKey === undefined) throw new GpuError(`there is no SSH key \`${path}\``, { hint });
+  try {
+    return { path, privateKey, publicKey: await publicHalfOf(privateKey) };
+  } catch (error) {
+    throw new GpuError(`the SSH key \`${path}\` cannot be used: ${messageOf(error)}`, { hint, cause: error });
+  }
+}
+
+/** Of a key in any form that OpenSSH writes. */
+async function publicHalfOf(privateKey: string): Promise<string> {
+  if (privateKey.startsWith("-----BEGIN OPENSSH PRIVATE KEY-----")) return publicKeyOf(privateKey);
+  const { default: ssh2 } = await import("ssh2");
+  const key = ssh2.utils.parseKey(privateKey);
+  if (key instanceof Error) {
+    throw new Error(/encrypt|passphrase/i.test(key.message) ? "it has a passphrase" : "it is no private key");
+  }
+  if (!key.isPrivateKey()) throw new Error("it is the public half: name the file without `.pub`");
+  return `${key.type} ${key.getPublicSSH().toString("base64")} gpu`;
 }
 
 /** Whole or not at all, and by the first of several who try: a link fails where there is a file, a rename does not. */

@@ -1,11 +1,8 @@
-import { GpuError, LoginError, UsageError } from "../errors.ts";
+import { GpuError, LoginError } from "../errors.ts";
 import { LaunchRefused, type LaunchRequest, type Offer, type Provider } from "../provider/provider.ts";
-import { generateKeyPair } from "../ssh/keys.ts";
 import type { World } from "../world.ts";
-import { checkBudget, leaseEnd } from "./lease.ts";
-import { clientKey } from "./key.ts";
-import { chooseOffer } from "./offer.ts";
 import { giveBack } from "./giveback.ts";
+import { prepareLaunch } from "./launch-request.ts";
 import { carriesToken, isLive, type Renting } from "./renting.ts";
 import type { Launch } from "./rows.ts";
 
@@ -15,7 +12,11 @@ export interface LaunchOptions extends Renting {
   readonly run: string;
   readonly account?: string;
   readonly profile?: string;
+  /** Private key of the user's own, as an absolute path; this computer's own key when left out. */
+  readonly sshKey?: string;
   readonly request: RentRequest;
+  /** Throws where the launch may not be; asked in the commit that writes it down. */
+  readonly allow?: () => void;
   /** What to rent and where, when that was chosen already. */
   readonly chosen?: { readonly offer: Offer; readonly region: string };
 }
@@ -32,6 +33,8 @@ export interface RentRequest {
   /** Id or family of the image. */
   readonly image?: string;
   readonly fakeGpu?: string;
+  /** What commands find it by, kept in the journal and by providers that have tags. */
+  readonly tags?: Readonly<Record<string, string>>;
   /** Refuses, before anything is written or sent, what could cost more. */
   readonly budgetDollars?: number;
 }
@@ -44,14 +47,19 @@ export interface RentRequest {
 export async function launchInstance(options: LaunchOptions): Promise<Launch> {
   const { world, journal, provider, signal } = options;
   if (journal.problem !== undefined) throw journal.problem;
-  const { request, row } = await prepare(options);
+  const { request, row } = await prepareLaunch(options);
   signal?.throwIfAborted();
-  const { token } = journal.intend(row);
+  const { token } = journal.intend(row, options.allow);
   if (journal.markSent(token) === undefined) throw stoppedMeanwhile(request.name);
+  let answered: string | undefined;
   try {
-    const id = await send(options, request) ?? await lookUp(options, request);
-    const launch = journal.markLaunched(token, id);
-    if (launch?.state !== "LAUNCHED") throw stoppedMeanwhile(id);
+    let leftAt = world.clock.now();
+    const onSent = () => void (leftAt = world.clock.now());
+    answered = await send(options, { ...request, onSent });
+    // Where the answer was lost it costs since its request left; nobody knows it better.
+    const since = answered === undefined ? leftAt : world.clock.now();
+    const launch = journal.markLaunched(token, answered ?? await lookUp(options, request), since);
+    if (launch?.state !== "LAUNCHED") throw stoppedMeanwhile(launch?.instanceId ?? request.name);
     signal?.throwIfAborted();
     return launch;
   } catch (error) {
@@ -60,47 +68,9 @@ export async function launchInstance(options: LaunchOptions): Promise<Launch> {
       signal?.throwIfAborted();
       throw error.reason;
     }
-    throw await giveBack({ world, journal, provider, token, onProgress: options.onProgress }, error);
+    const made = { token, instanceId: answered };
+    throw await giveBack({ world, journal, provider, ...made, onProgress: options.onProgress }, error);
   }
-}
-
-async function prepare(options: LaunchOptions) {
-  const { world, provider, run, request: wish, signal } = options;
-  checkWish(wish);
-  const { offer, region } = options.chosen ?? chooseOffer(await provider.offers(signal), wish);
-  const { type, pricePerHour } = offer;
-  const { hours, name, filesystems, image, fakeGpu, budgetDollars } = wish;
-  if (budgetDollars !== undefined) checkBudget({ type, pricePerHour, hours, budgetDollars });
-  const token = hex(world, 10);
-  const request: LaunchRequest = {
-    token,
-    name: machineName({ name, token, nameMax: provider.facts.nameMax }),
-    type,
-    region,
-    authorizedKey: (await clientKey(world)).publicKey,
-    hostKey: generateKeyPair("gpu"),
-    agentToken: hex(world, 32),
-    leaseEndsAt: leaseEnd({ now: world.clock.now(), hours }),
-    filesystems,
-    image,
-    fakeGpu,
-  };
-  const row = {
-    token,
-    run,
-    provider: provider.name,
-    account: options.account,
-    profile: options.profile,
-    request: { name: request.name, type, region, hours, filesystems, image, fakeGpu },
-    name,
-    type,
-    region,
-    pricePerHour,
-    leaseEndsAt: request.leaseEndsAt,
-    hostPublicKey: request.hostKey.publicKey,
-    agentToken: request.agentToken,
-  };
-  return { request, row };
 }
 
 /** How long an answer that is on its way is waited for after an interrupt: knowing the id is worth more than haste. */
@@ -187,26 +157,4 @@ function refusal(provider: Provider, refused: LaunchRefused): GpuError {
 
 function stoppedMeanwhile(name: string | undefined): GpuError {
   return new GpuError(`${name === undefined ? "the instance" : `\`${name}\``} was stopped while it was being launched`);
-}
-
-function checkWish({ hours, name }: RentRequest): void {
-  if (!Number.isFinite(hours) || hours <= 0) {
-    throw new UsageError(`a lease of \`${hours}\` hours is not possible`, { hint: "`--hours` takes a number above 0" });
-  }
-  if (name !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/.test(name)) {
-    throw new UsageError(`\`${name}\` cannot be the name of an instance`, {
-      hint: "up to 40 letters, digits, `-`, `_` and `.`, with a letter or digit first",
-    });
-  }
-}
-
-/** What the provider knows it by: what the person said, as far as there is room, and the token in full. */
-function machineName({ name, token, nameMax }: { name: string | undefined; token: string; nameMax: number }): string {
-  const room = Math.max(0, nameMax - token.length - 1);
-  const said = (name ?? "gpu").slice(0, room).replace(/[._-]+$/, "");
-  return said === "" ? token : `${said}-${token}`;
-}
-
-function hex(world: Pick<World, "random">, byteCount: number): string {
-  return Buffer.from(world.random(byteCount)).toString("hex");
 }

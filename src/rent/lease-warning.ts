@@ -1,7 +1,7 @@
 import type { Context } from "../command.ts";
-import { durationMs, minutesText } from "../duration.ts";
+import { durationMs, spanText } from "../duration.ts";
 import { messageOf } from "../errors.ts";
-import { isOpen, type Launch } from "./rows.ts";
+import { isOpen, labelOf, type Launch } from "./rows.ts";
 
 type Telling = Pick<Context, "world" | "journal" | "config" | "note">;
 
@@ -47,7 +47,8 @@ export async function noteEndingLeases(context: Telling, whose: Whose): Promise<
   for (const launch of launches) if (isEndingSoon(launch, { now, warnMs })) context.note(warning(launch, now));
 }
 
-async function warnTimeMs({ config }: Telling): Promise<number> {
+/** How long before its end a lease is warned of, in milliseconds. */
+export async function warnTimeMs({ config }: Pick<Telling, "config">): Promise<number> {
   return durationMs((await config()).lease.warn ?? "10m");
 }
 
@@ -58,8 +59,11 @@ function findLaunches(launches: readonly Launch[], { tokens, instanceIds }: Whos
   );
 }
 
-/** A lease that is short as a whole is warned of when half of it is over. */
-function warnAt({ createdAt, leaseEndsAt }: Launch, warnMs: number): number {
+/** When a lease is warned of, in milliseconds since 1970: one that is short as a whole when half of it is over. */
+export function warnAt(
+  { createdAt, leaseEndsAt }: Pick<Launch, "createdAt" | "leaseEndsAt">,
+  warnMs: number,
+): number {
   return leaseEndsAt - Math.min(warnMs, (leaseEndsAt - createdAt) / 2);
 }
 
@@ -69,7 +73,7 @@ function isEndingSoon(launch: Launch, { now, warnMs }: { now: number; warnMs: nu
 
 function warning({ instanceId, token, name, leaseEndsAt }: Launch, now: number): string {
   const id = instanceId ?? token;
-  const left = leaseEndsAt <= now ? "is over" : `ends in ${minutesText((leaseEndsAt - now) / 60_000)}`;
-  return `warning: the lease of ${id}${name === null ? "" : ` (${name})`} ${left}, and then it is stopped; ` +
+  const left = leaseEndsAt <= now ? "is over" : `ends in ${spanText(leaseEndsAt - now)}`;
+  return `warning: the lease of ${labelOf({ instanceId, token, name })} ${left}, and then it is stopped; ` +
     `\`gpu extend 1 ${id}\` gives it an hour more`;
 }

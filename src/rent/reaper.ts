@@ -1,12 +1,12 @@
 import { messageOf } from "../errors.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { World } from "../world.ts";
+import { Backoff } from "./backoff.ts";
 import type { Journal } from "./journal.ts";
-import { recordFailure } from "./still-running.ts";
+import { type HuntReport, Hunts } from "./reaper-hunt.ts";
 import { longestSearchMs, searchGivenUp } from "./reaper-search.ts";
 import { givenUpSince, judge } from "./reconcile.ts";
-import { isOpen, type Launch } from "./rows.ts";
-import { stopInstance } from "./stop.ts";
+import type { Launch } from "./rows.ts";
 
 export interface ReaperOptions {
   readonly world: Pick<World, "clock">;
@@ -19,25 +19,12 @@ export interface ReaperOptions {
   log(text: string): void;
 }
 
-/** A launch that is being stopped. Times are milliseconds since 1970. */
-export interface HuntReport {
-  readonly token: string;
-  readonly since: number;
-  readonly attempts: number;
-  /** What went wrong last; null as long as nothing did. */
-  readonly failure: string | null;
-}
-
 /** Longest sleep: timers stand still while a computer sleeps, the time of day does not. */
 const tickMs = 15_000;
 /** How often a run is looked at that lives, by its lock, and has no connection. */
 const lonelyMs = 2_000;
 /** How long whoever began a stop is left to finish it. */
 const stopGraceMs = 30_000;
-/** How long one try waits to see the machine gone. */
-const patienceMs = 300_000;
-const firstPauseMs = 1_000;
-const longestPauseMs = 60_000;
 
 /**
  * Stops what a dead run owned the moment it dies, and every machine whose lease is over; a stop that fails is tried
@@ -47,16 +34,28 @@ export class Reaper implements AsyncDisposable {
   readonly #options: ReaperOptions;
   /** Connections of each run. */
   readonly #watched = new Map<string, number>();
-  readonly #hunts = new Map<string, { -readonly [K in keyof HuntReport]: HuntReport[K] }>();
+  readonly #hunts: Hunts;
   readonly #over = new AbortController();
   #loop: Promise<void> | undefined;
   #alarm = new AbortController();
   #openLaunches: readonly Launch[] = [];
+  /** The journal could not be read, or the end of a run not written. */
+  readonly #reading = new Backoff();
+  readonly #writing = new Backoff();
   /** Launches that seem to have made nothing, and are looked for. */
   readonly #searches = new Map<string, "going on" | "over">();
 
   constructor(options: ReaperOptions) {
     this.#options = options;
+    this.#hunts = new Hunts({
+      ...options,
+      judge: (launch, now) => this.#judge(launch, now),
+      signal: this.#over.signal,
+      onEnd: () => {
+        this.look();
+        options.onChange();
+      },
+    });
   }
 
   /** Begins at once with what is due. */
@@ -66,7 +65,7 @@ export class Reaper implements AsyncDisposable {
 
   /** How many things would go unwatched without it: runs, launches that may have a machine. */
   get heldCount(): number {
-    return this.#watched.size + this.#openLaunches.length + this.#hunts.size + this.#searching.length;
+    return this.#watched.size + this.#openLaunches.length + this.#hunts.tokens.length + this.#searching.length;
   }
 
   get #searching(): string[] {
@@ -82,7 +81,7 @@ export class Reaper implements AsyncDisposable {
   }
 
   get hunts(): HuntReport[] {
-    return [...this.#hunts.values()];
+    return this.#hunts.reports;
   }
 
   /** Holds a run until `lost`. */
@@ -121,32 +120,50 @@ export class Reaper implements AsyncDisposable {
       this.#alarm = new AbortController();
       const now = world.clock.now();
       let wakeAt = now + tickMs;
+      let canRead = true;
       try {
         wakeAt = Math.min(wakeAt, this.#round(now));
         this.#beginSearches(now);
+        this.#reading.worked();
       } catch (error) {
-        log(`the journal cannot be read: ${messageOf(error)}`);
+        canRead = false;
+        wakeAt = now + this.#reading.failed(now);
+        log(`the journal cannot be read: ${messageOf(error)}; again in ${(wakeAt - now) / 1000} s`);
       }
-      const tokens = [this.#openLaunches.map(({ token }) => token), [...this.#hunts.keys()], this.#searching];
+      const tokens = [this.#openLaunches.map(({ token }) => token), this.#hunts.tokens, this.#searching];
       const held = [this.runs, ...tokens].join(" ");
       if (held !== lastHeld) onChange();
       lastHeld = held;
-      await this.#sleep(Math.max(1, wakeAt - world.clock.now()), this.#alarm.signal);
+      // A journal that cannot be read says nothing new, however often somebody writes to it.
+      await this.#sleep(Math.max(1, wakeAt - world.clock.now()), canRead ? this.#alarm.signal : undefined);
     }
   }
 
   /** Looks at every open launch, begins what is due, and returns when to look again. */
   #round(now: number): number {
     const { journal } = this.#options;
-    this.#openLaunches = journal.launches({ open: true });
+    this.#openLaunches = journal.launches({ open: true }).filter(({ token }) => !this.#hunts.isUntold(token));
     const times = this.#openLaunches.filter(({ token }) => !this.#hunts.has(token)).map((launch) => {
-      if (this.#isDue(launch, now)) void this.#hunt(launch.token);
+      if (this.#isDue(launch, now)) void this.#hunts.hunt(launch.token);
       return this.#nextLook(launch, now);
     });
-    for (const { id } of journal.runs({ open: true })) {
-      if (!this.#isAlive(id)) journal.endRun({ id, exitCode: undefined });
-    }
+    this.#endDeadRuns(now);
     return Math.min(Infinity, ...times);
+  }
+
+  /** Writing is tried less and less often where it fails, so that a full disk keeps nobody busy. */
+  #endDeadRuns(now: number): void {
+    const { journal, log } = this.#options;
+    if (now < this.#writing.againAt) return;
+    try {
+      for (const { id } of journal.runs({ open: true })) {
+        if (!this.#isAlive(id)) journal.endRun({ id, exitCode: undefined });
+      }
+      this.#writing.worked();
+    } catch (error) {
+      const pauseMs = this.#writing.failed(now);
+      log(`the end of a run cannot be written down: ${messageOf(error)}; again in ${pauseMs / 1000} s`);
+    }
   }
 
   #isDue(launch: Launch, now: number): boolean {
@@ -182,64 +199,9 @@ export class Reaper implements AsyncDisposable {
 
   async #search(launch: Launch): Promise<void> {
     this.#searches.set(launch.token, "going on");
-    if (await searchGivenUp(this.#options, launch, this.#over.signal)) void this.#hunt(launch.token);
+    if (await searchGivenUp(this.#options, launch, this.#over.signal)) void this.#hunts.hunt(launch.token);
     this.#searches.set(launch.token, "over");
     this.look();
-  }
-
-  /** Stops one machine, however often that has to be tried. */
-  async #hunt(token: string): Promise<void> {
-    const { world, log, onChange } = this.#options;
-    const hunt = { token, since: world.clock.now(), attempts: 0, failure: null as string | null };
-    this.#hunts.set(token, hunt);
-    for (let pauseMs = firstPauseMs; !this.#over.signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-      hunt.attempts += 1;
-      try {
-        if (await this.#stop(token)) break;
-        hunt.failure = "it was asked to end and is still there";
-      } catch (error) {
-        if (this.#over.signal.aborted) break;
-        hunt.failure = messageOf(error);
-      }
-      log(`${token}: ${hunt.failure}; again in ${pauseMs / 1000} s`);
-      this.#record(token, hunt.failure);
-      await this.#sleep(pauseMs);
-    }
-    this.#hunts.delete(token);
-    this.look();
-    onChange();
-  }
-
-  async #stop(token: string): Promise<boolean> {
-    const { world, journal, log } = this.#options;
-    const before = journal.launch(token);
-    if (before === undefined || !isOpen(before)) return true;
-    const provider = await this.#options.provider(before);
-    // Its lease may have been extended, its run may have handed it over: asked as late as can be.
-    const launch = journal.launch(token);
-    const why = launch && isOpen(launch) ? this.#judge(launch, world.clock.now()) : undefined;
-    if (why === undefined) return true;
-    log(`${token}: stopping ${launch?.instanceId ?? "what it may have made"}: ${why}`);
-    const outcome = await stopInstance({
-      world,
-      journal,
-      provider,
-      signal: this.#over.signal,
-      target: { token },
-      why,
-      patienceMs,
-    });
-    log(`${token}: ${outcome}`);
-    return outcome === "stopped";
-  }
-
-  /** A journal that cannot be written stops nobody from stopping. */
-  #record(token: string, failure: string): void {
-    try {
-      recordFailure(this.#options.journal, { token, failure, now: this.#options.world.clock.now() });
-    } catch (error) {
-      this.#options.log(`the journal cannot be written: ${messageOf(error)}`);
-    }
   }
 
   async #sleep(ms: number, signal?: AbortSignal): Promise<void> {

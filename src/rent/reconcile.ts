@@ -1,10 +1,10 @@
 import { messageOf } from "../errors.ts";
 import type { Provider, ProviderInstance } from "../provider/provider.ts";
-import { checkAccount } from "./account.ts";
+import { checkAccount, otherAccount } from "./account.ts";
 import type { Journal } from "./journal.ts";
 import { isLeaseOver } from "./lease.ts";
 import { carriesToken, isLive, mayBeUnlisted, type Renting } from "./renting.ts";
-import { isOpen, type Launch } from "./rows.ts";
+import { isForgotten, isOpen, type Launch } from "./rows.ts";
 import { recordFailure } from "./still-running.ts";
 import { stopInstance } from "./stop.ts";
 
@@ -30,7 +30,7 @@ export interface ReconcileReport {
 }
 
 /** How long the machine of a launch that seemed to have made none is still looked for. */
-const sweepMs = 24 * 3_600_000;
+export const sweepMs = 24 * 3_600_000;
 
 /** Stops every machine whose run is dead or whose lease is over, and settles the journal with what the clouds say. */
 export async function reconcile(options: ReconcileOptions): Promise<ReconcileReport> {
@@ -86,11 +86,14 @@ async function reconcileProvider(
 ): Promise<void> {
   const { world, journal, signal, isRunAlive } = options;
   const listed = await provider.list(signal);
+  const atHand = await provider.account?.(signal);
   const now = world.clock.now();
   const rows = launchesOf(journal, provider.name, now);
   await Promise.all(rows.map(async (launch) => {
     const { verdict, why } = judge(launch, { listed, now, settleMs: provider.facts.settleMs, isRunAlive });
     if (verdict === "leave") return;
+    // The list of another account proves nothing gone; what is to be stopped is tried, and what keeps it from that is told.
+    if (verdict === "gone" && otherAccount(launch, { atHand, listed }) !== undefined) return;
     try {
       if (verdict === "stop") await finish(options, provider, { launch, why, listed, report });
       if (verdict === "gone" && await settleIfGone({ journal, provider, launch, signal })) {
@@ -145,13 +148,15 @@ function launchesToSettle({ journal, world, isRunAlive }: ReconcileOptions): Lau
 
 /** Launches that were asked for and seem to have made nothing, though nobody said so. */
 export function givenUpSince(journal: Journal, since: number): Launch[] {
-  return journal.launches({ endedSince: since }).filter(({ state, sentAt, token }) =>
-    state === "ABSENT" && sentAt !== null && !journal.events({ token }).some(({ kind }) => kind === "refused")
+  return journal.launches({ endedSince: since }).filter((launch) =>
+    launch.state === "ABSENT" && launch.sentAt !== null && !isForgotten(launch) &&
+    !journal.events({ token: launch.token }).some(({ kind }) => kind === "refused")
   );
 }
 
 /** Every launch of a provider that reconciling looks at: the open ones, and those that ended a short time ago. */
 export function launchesOf(journal: Journal, provider: string, now: number): Launch[] {
-  const ended = journal.launches({ provider, endedSince: now - sweepMs }).filter((launch) => launch.sentAt !== null);
+  const ended = journal.launches({ provider, endedSince: now - sweepMs })
+    .filter((launch) => launch.sentAt !== null && !isForgotten(launch));
   return [...journal.launches({ provider, open: true }), ...ended];
 }

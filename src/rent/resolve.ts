@@ -1,7 +1,7 @@
 import { NotFoundError, UsageError } from "../errors.ts";
 import { type Instance, instanceOf, listInstances, type ListOptions } from "./instances.ts";
 import type { Journal } from "./journal.ts";
-import type { Launch } from "./rows.ts";
+import { isForgotten, type Launch } from "./rows.ts";
 
 export interface ResolveOptions extends ListOptions {
   /** An id, the beginning of one, or a name; without it the only instance is meant. */
@@ -16,7 +16,7 @@ export async function resolveInstance(
 ): Promise<Instance> {
   const instances = await listInstances(options);
   if (selector === undefined) return theOnly(instances);
-  const found = match(instances, selector);
+  const found = findInstance(instances, selector);
   if (found !== undefined) return found;
   const ended = includeStopped ? endedLately(options, selector) : undefined;
   if (ended !== undefined) return ended;
@@ -42,7 +42,8 @@ function theOnly(instances: readonly Instance[]): Instance {
   });
 }
 
-function match(instances: readonly Instance[], selector: string): Instance | undefined {
+/** The instance of these that a word means: an id, a token, a name, or the beginning of an id. */
+export function findInstance(instances: readonly Instance[], selector: string): Instance | undefined {
   const rules = [
     (instance: Instance) => instance.id === selector || instance.token === selector,
     (instance: Instance) => instance.name === selector,
@@ -62,7 +63,8 @@ function match(instances: readonly Instance[], selector: string): Instance | und
 function endedLately({ world, journal }: ListOptions, selector: string): Instance | undefined {
   const now = world.clock.now();
   // What never was a machine cannot be stopped again.
-  const stopped = journal.launches({ open: false }).filter(({ state }) => state === "STOPPED");
+  const stopped = journal.launches({ open: false })
+    .filter((launch) => launch.state === "STOPPED" && !isForgotten(launch));
   const ended = stopped.map((launch) => instanceOf({ launch, now }));
   return ended.findLast((instance) => [instance.id, instance.token, instance.name].includes(selector));
 }

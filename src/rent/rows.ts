@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonOf } from "../http/json.ts";
 
 /**
  * Where a launch stands. `INTENDED`: written down, nothing sent. `SENT`: the request may have left; whether a machine
@@ -76,6 +77,13 @@ export interface Adopted extends Omit<Intent, "agentToken"> {
   readonly at: { readonly host: string; readonly port: number; readonly user: string } | undefined;
 }
 
+const Remembered = z.object({ address: z.record(z.string().regex(/^[A-Z0-9_]+_API_URL$/), z.string()) });
+
+/** Variables that lead to the API that the launch was made at; none where the journal does not say. */
+export function addressOfApi({ request }: Pick<Launch, "request">): Readonly<Record<string, string>> {
+  return Remembered.safeParse(jsonOf(request)).data?.address ?? {};
+}
+
 /** One run of a recipe, or one command that rents. */
 export const RunRow = z.object({
   id: z.string(),
@@ -101,4 +109,22 @@ export type EventRow = z.output<typeof EventRow>;
 /** Whether a launch may still have a machine. */
 export function isOpen(launch: Pick<Launch, "state">): boolean {
   return launch.state !== "STOPPED" && launch.state !== "ABSENT";
+}
+
+/** Why a launch ended of which nobody knows whether its machine did: a person told `gpu` to forget it. */
+export const forgottenWhy = "forgotten";
+
+/** Whether nobody is to look for the machine of this launch any more, though it may live. */
+export function isForgotten({ endWhy, stoppedAt }: Pick<Launch, "endWhy" | "stoppedAt">): boolean {
+  return stoppedAt !== null && endWhy === forgottenWhy;
+}
+
+/** What a person knows it by: `i-1 (trainer)`; its launch token as long as it has no id. */
+export function labelOf({ instanceId, token, name }: Pick<Launch, "instanceId" | "token" | "name">): string {
+  return `${instanceId ?? token}${name === null ? "" : ` (${name})`}`;
+}
+
+/** Whether this computer may end it for being idle: what a run owns is its run's to end. */
+export function isHeldForIdleness({ state, owner, readyAt }: Pick<Launch, "state" | "owner" | "readyAt">): boolean {
+  return state === "LAUNCHED" && owner === "lease" && readyAt !== null;
 }

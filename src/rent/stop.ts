@@ -22,12 +22,16 @@ export type StopOutcome = "stopped" | "stopping";
  * A journal that cannot be written stops nobody from stopping.
  */
 export async function stopInstance(options: StopOptions): Promise<StopOutcome> {
-  const { world, provider, signal, target } = options;
+  const { world, journal, provider, signal, target } = options;
   const token = target.token ?? undefined;
   const launch = token === undefined ? undefined : markStopping(options, token);
   if (launch !== undefined && !isOpen(launch)) return "stopped";
-  if (launch !== undefined) await checkAccount(provider, launch, signal);
+  if (launch !== undefined && journal.untold.has(launch.token)) {
+    keepTrying(() => journal.markAbsent(launch.token, options.why) ?? journal.markStopped(launch.token, options.why));
+    return "stopped";
+  }
   const hunt = new Hunt(options, launch);
+  if (launch !== undefined) await recordingFailure(hunt, options, () => checkAccount(provider, launch, signal));
   const deadline = world.clock.now() + (options.patienceMs ?? patienceOf(provider));
   for (;;) {
     options.onProgress?.(`stopping ${hunt.label}`);
@@ -68,10 +72,21 @@ function markStopping({ journal, why }: StopOptions, token: string): Launch | un
 }
 
 /** One round: ask all that is known to end, then look. Returns whether nothing is left. */
-async function attempt(hunt: Hunt, { signal, journal, target: { token }, world }: StopOptions): Promise<boolean> {
+async function attempt(hunt: Hunt, options: StopOptions): Promise<boolean> {
+  return await recordingFailure(hunt, options, async () => {
+    await hunt.terminate(options.signal);
+    return await hunt.lookAgain(options.signal);
+  });
+}
+
+/** A step of a stop. That it fails is written down, so that it is shouted until a stop has worked. */
+async function recordingFailure<T>(
+  hunt: Hunt,
+  { signal, journal, target: { token }, world }: StopOptions,
+  step: () => Promise<T>,
+): Promise<T> {
   try {
-    await hunt.terminate(signal);
-    return await hunt.lookAgain(signal);
+    return await step();
   } catch (error) {
     signal?.throwIfAborted();
     if (token) keepTrying(() => recordFailure(journal, { token, failure: messageOf(error), now: world.clock.now() }));
@@ -90,6 +105,8 @@ class Hunt {
   readonly #token: string | undefined;
   readonly #answers = new Map<string, "accepted" | "gone" | "not-yet" | "not-asked">();
   #launch: Launch | undefined;
+  /** When the last of them was accepted to end; milliseconds since 1970. */
+  #acceptedAt: number | undefined;
   #wasSeen: boolean;
 
   constructor(options: StopOptions, launch: Launch | undefined) {
@@ -106,7 +123,9 @@ class Hunt {
   async terminate(signal: AbortSignal | undefined): Promise<void> {
     for (const [id, answer] of this.#answers) {
       if (answer === "accepted" || (answer === "gone" && !this.#mayBeUnlisted())) continue;
-      this.#answers.set(id, await this.#options.provider.terminate(id, signal));
+      const now = await this.#options.provider.terminate(id, signal);
+      this.#answers.set(id, now);
+      if (now === "accepted") this.#acceptedAt = this.#options.world.clock.now();
     }
   }
 
@@ -119,6 +138,7 @@ class Hunt {
     for (const { id, state } of live) {
       // An accepted request that shows no effect is made again; what is ending already was asked by somebody.
       this.#answers.set(id, state === "stopping" ? "accepted" : "not-asked");
+      this.#acceptedAt = state === "stopping" ? this.#acceptedAt ?? this.#options.world.clock.now() : undefined;
       this.#remember(id);
     }
     if (live.length > 0 || !this.#isProven()) return false;
@@ -153,8 +173,9 @@ class Hunt {
     const { journal, why } = this.#options;
     const token = this.#launch?.token;
     if (token === undefined) return;
-    if (this.#answers.size > 0) keepTrying(() => journal.markStopped(token, why));
-    else keepTrying(() => journal.markAbsent(token, why));
+    const at = this.#options.provider.facts.chargesUntil === "asked" ? this.#acceptedAt : undefined;
+    const write = () => this.#answers.size > 0 ? journal.markStopped(token, why, at) : journal.markAbsent(token, why);
+    if (keepTrying(() => ({ moved: write() })) === undefined) journal.untold.add(token);
   }
 }
 

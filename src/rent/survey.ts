@@ -1,8 +1,10 @@
 import type { ProviderInstance } from "../provider/provider.ts";
+import { askClouds, type CloudAnswer, whyUnasked } from "./clouds.ts";
 import { givenName, type ListOptions } from "./instances.ts";
-import { judge, launchesOf, type Verdict } from "./reconcile.ts";
+import type { Journal } from "./journal.ts";
+import { givenUpSince, judge, launchesOf, sweepMs, type Verdict } from "./reconcile.ts";
 import { carriesToken, isLive } from "./renting.ts";
-import { isOpen, type Launch } from "./rows.ts";
+import { isForgotten, isOpen, type Launch } from "./rows.ts";
 
 /** One launch of the journal beside what its cloud says, or one machine that the journal does not know. */
 export interface Finding {
@@ -14,7 +16,8 @@ export interface Finding {
   readonly isAsked: boolean;
   /** The name that a person gave it. */
   readonly name: string | null;
-  readonly verdict: Verdict | "foreign";
+  /** `unasked`: nobody could be asked what there is of it, so nothing is concluded. */
+  readonly verdict: Verdict | "foreign" | "unasked";
   readonly why: string;
 }
 
@@ -24,41 +27,73 @@ export interface SurveyOptions extends ListOptions {
 
 /** Every open launch, what has come back after it was given up, and the orphans of other journals. Changes nothing. */
 export async function survey(options: SurveyOptions): Promise<Finding[]> {
-  const { journal, providers, signal, world, isRunAlive } = options;
+  const { journal, unreachable = new Map(), world } = options;
   // The clouds first, then the journal: else a newborn is taken for somebody else's.
-  const lists = await Promise.all(providers.map(async (provider) => {
-    const listed = await provider.list(signal).catch((error: unknown) => {
-      signal?.throwIfAborted();
-      options.onProblem?.({ provider: provider.name, error });
-      return undefined;
-    });
-    return { provider, listed };
-  }));
+  const answers = await askClouds(options);
   const now = world.clock.now();
-  return lists.flatMap(({ provider, listed }) => {
-    const rows = launchesOf(journal, provider.name, now);
-    const known = rows.flatMap((launch): Finding[] => {
-      const { settleMs } = provider.facts;
-      // A cloud that cannot be asked proves no machine gone.
-      const rule = { listed: listed ?? [], now, settleMs: listed ? settleMs : Infinity, isRunAlive };
-      const { verdict, why } = judge(launch, rule);
-      if (!isOpen(launch) && verdict === "leave") return [];
-      const seen = listed?.find(({ id }) => id === launch.instanceId) ??
-        listed?.find((instance) => carriesToken(instance, launch.token)) ?? null;
-      const reason = why || (launch.owner === "run" ? "its run lives" : "its lease lasts");
-      const isAsked = listed !== undefined;
-      return [{ provider: provider.name, launch, seen, isAsked, name: launch.name, verdict, why: reason }];
+  const names = new Set([...answers.keys(), ...unreachable.keys(), ...unsettled(options, now)]);
+  return [...names].flatMap((name) => {
+    const answer = answers.get(name);
+    const rows = launchesOf(journal, name, now);
+    const known = rows.flatMap((launch) => {
+      const unasked = whyUnasked(launch, answer, unreachable.get(name));
+      return unasked === undefined && answer
+        ? judged(options, { launch, answer, now })
+        : notAsked(options, { launch, unasked, now });
     });
-    const strangers = (listed ?? []).filter((instance) =>
-      isLive(instance) && instance.token !== undefined && journal.launch(instance.token) === undefined &&
-      !rows.some((launch) => launch.instanceId === instance.id)
-    );
-    return [
-      ...known,
-      ...strangers.map((seen): Finding => ({
-        ...{ provider: provider.name, launch: null, seen, isAsked: true, name: givenName(seen), verdict: "foreign" },
-        why: "another computer's; `gpu adopt` takes it over",
-      })),
-    ];
+    return [...known, ...strangersIn(options, { answer, rows })];
   });
+}
+
+function judged(
+  { isRunAlive }: SurveyOptions,
+  { launch, answer: { provider, listed = [] }, now }: { launch: Launch; answer: CloudAnswer; now: number },
+): Finding[] {
+  const { verdict, why } = judge(launch, { listed, now, settleMs: provider.facts.settleMs, isRunAlive });
+  if (!isOpen(launch) && verdict === "leave") return [];
+  const seen = listed.find(({ id }) => id === launch.instanceId) ??
+    listed.find((instance) => carriesToken(instance, launch.token)) ?? null;
+  const reason = why || (launch.owner === "run" ? "its run lives" : "its lease lasts");
+  return [{ provider: provider.name, launch, seen, isAsked: true, name: launch.name, verdict, why: reason }];
+}
+
+/** Nothing proves such a machine gone: its row stays, and what is due remains to be done. */
+function notAsked(
+  { journal, isRunAlive }: SurveyOptions,
+  { launch, unasked, now }: { launch: Launch; unasked: string | undefined; now: number },
+): Finding[] {
+  const isSought = givenUpSince(journal, now - sweepMs).some(({ token }) => token === launch.token);
+  if (!isOpen(launch) && !isSought) return [];
+  const due = judge(launch, { listed: [], now, settleMs: Infinity, isRunAlive });
+  return [{
+    ...{ provider: launch.provider, launch, seen: null, isAsked: false, name: launch.name, verdict: "unasked" },
+    why: `${unasked ?? "nobody answered"}${due.verdict === "stop" ? `; to be stopped: ${due.why}` : ""}`,
+  }];
+}
+
+function strangersIn(
+  { journal }: SurveyOptions,
+  { answer, rows }: { answer: CloudAnswer | undefined; rows: readonly Launch[] },
+): Finding[] {
+  const strangers = (answer?.listed ?? []).filter((instance) =>
+    isLive(instance) && instance.token !== undefined && !isKnown(journal, instance.token) &&
+    !rows.some((launch) => launch.instanceId === instance.id)
+  );
+  return strangers.map((seen) => ({
+    provider: answer?.provider.name ?? "",
+    ...{ launch: null, seen, isAsked: true, name: givenName(seen), verdict: "foreign" },
+    why: journal.launch(seen.token ?? "") === undefined
+      ? "another computer's; `gpu adopt` takes it over"
+      : "it was to be forgotten; `gpu adopt` takes it back",
+  }));
+}
+
+function isKnown(journal: Journal, token: string): boolean {
+  const launch = journal.launch(token);
+  return launch !== undefined && !isForgotten(launch);
+}
+
+/** Providers of what is open, or is looked for, whether or not they can be reached. */
+function unsettled({ journal }: SurveyOptions, now: number): string[] {
+  return [...journal.launches({ open: true }), ...givenUpSince(journal, now - sweepMs)].map(({ provider }) => provider);
 }

@@ -9,9 +9,15 @@ export class ChannelGate {
   #overCount = 0;
   #isClosed = false;
   #waiting: (() => void)[] = [];
+  readonly #pause: () => Promise<void>;
+
+  /** A server's place is free a moment after its channel is closed: `pause` waits for that. */
+  constructor(pause: () => Promise<void> = () => Promise.resolve()) {
+    this.#pause = pause;
+  }
 
   async open<T>(attempt: () => Promise<T>, emitterOf: (opened: T) => Pick<EventEmitter, "once">): Promise<T> {
-    for (;;) {
+    for (let pauses = 0;;) {
       const overBefore = this.#overCount;
       this.#count++;
       try {
@@ -21,6 +27,10 @@ export class ChannelGate {
       } catch (error) {
         this.#count--;
         const isHopeless = this.#isClosed || !isRefusal(error) || (this.#count === 0 && this.#overCount === overBefore);
+        if (isHopeless && !this.#isClosed && isRefusal(error) && this.#overCount > 0 && pauses++ < mostPauses) {
+          await this.#pause();
+          continue;
+        }
         if (isHopeless) {
           this.#waiting.shift()?.();
           throw error;
@@ -42,6 +52,8 @@ export class ChannelGate {
     this.#waiting.shift()?.();
   }
 }
+
+const mostPauses = 25;
 
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.message.includes("Channel open failure");

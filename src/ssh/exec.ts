@@ -26,9 +26,21 @@ export interface ExecOptions {
   readonly onStderr?: (chunk: Uint8Array) => void | Promise<void>;
   /** Says when the terminal has another size. */
   readonly onResize?: (listener: (size: TerminalSize) => void) => Disposable;
-  /** Sends TERM to the command; what does not end by that within `graceMs` (2 s) is left behind. */
+  /** Ends the command: TERM, then KILL to what has not ended by that within `graceMs` (2 s). */
   readonly signal?: AbortSignal;
   readonly graceMs?: number;
+  /** All that the command started ends with it too; when left out, where it has no terminal, whose closing ends it. */
+  readonly endsAll?: boolean;
+  /** How to reach what it started, where that belongs to another user. */
+  readonly killThrough?: KillThrough;
+}
+
+/** A shell that may send signals to all that a command started. */
+export interface KillThrough {
+  /** A script for it is put behind this, as one word: `sudo -n -- sh -c`. */
+  readonly shell: string;
+  /** What it reads first: a password, with its newline. */
+  readonly stdin: string;
 }
 
 export interface ExecResult {
@@ -63,8 +75,9 @@ export async function execute(connection: Connection, command: string, options: 
   const { signal, graceMs = 2000 } = options;
   signal?.throwIfAborted();
   const ahead = environmentAhead(options);
-  // A terminal that is closed ends its command by itself.
-  const mark = options.pty ? undefined : createMark(connection.world);
+  const isMarked = options.endsAll ?? options.pty === undefined;
+  const mark = isMarked ? createMark(connection.world) : undefined;
+  const stopping: Stopping = { mark, graceMs, killThrough: options.killThrough };
   const text = (mark ? marking(mark) : "") + (options.pty ? ahead.exports : ahead.reader) + command;
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => {});
@@ -79,7 +92,7 @@ export async function execute(connection: Connection, command: string, options: 
     starting.then((running) => {
       running.channel.resume();
       running.channel.stderr.resume();
-      return stop(connection, running, { mark, graceMs });
+      return stop(connection, running, stopping);
     }, () => {});
     throw error;
   }
@@ -96,7 +109,7 @@ export async function execute(connection: Connection, command: string, options: 
     await Promise.race([all, running.cut, aborted.promise, sinks.broken.promise]);
     return resultOf(running, address);
   } catch (error) {
-    await stop(connection, running, { mark, graceMs });
+    await stop(connection, running, stopping);
     sinks.isClosed = true;
     throw error;
   } finally {
@@ -107,13 +120,16 @@ export async function execute(connection: Connection, command: string, options: 
 function start({ client, gate, watch, ask }: Connection, command: string, { pty }: ExecOptions): Promise<Running> {
   const terminal = pty && { term: pty.term, cols: pty.columns, rows: pty.rows };
   const attempt = () =>
-    ask<Running>((done, fail) =>
-      client.exec(command, terminal ? { pty: terminal } : {}, (error, channel) => {
+    ask<Running>((done, fail) => {
+      const answered = (error: Error | undefined, channel: ClientChannel) => {
         if (error) return fail(error);
         // Listeners go on here, at once: the exit status may be in the packet behind this answer.
         done(follow(channel, watch));
-      })
-    );
+      };
+      // No command is the login shell, whatever it is, and the server greets as it does every client.
+      if (command === "" && terminal) client.shell(terminal, answered);
+      else client.exec(command, terminal ? { pty: terminal } : {}, answered);
+    });
   return gate.open(attempt, ({ channel }) => channel);
 }
 
@@ -135,11 +151,17 @@ function follow(channel: ClientChannel, watch: Connection["watch"]): Running {
   return { channel, exit, closed: closed.promise, cut: cut.promise };
 }
 
+interface Stopping {
+  readonly mark: string | undefined;
+  readonly graceMs: number;
+  readonly killThrough: KillThrough | undefined;
+}
+
 /** Asks the command to end, gives it a moment, and closes the channel. */
 async function stop(
   connection: Connection,
   running: Running,
-  { mark, graceMs }: { mark?: string; graceMs: number },
+  { mark, graceMs, killThrough }: Stopping,
 ): Promise<void> {
   const { channel, closed, cut } = running;
   let isOver = false;
@@ -150,8 +172,16 @@ async function stop(
     waiting.abort();
   };
   const kill = async (name: "TERM" | "KILL") => {
-    if (mark) {
-      await start(connection, killMarked(mark, name), {}).then(({ channel }) => channel.resume().end(), () => {});
+    if (mark === undefined) return;
+    const script = killMarked(mark, name);
+    const text = killThrough ? `${killThrough.shell} ${quoteWord(script)}` : script;
+    try {
+      const killing = await start(connection, text, {});
+      killing.channel.stderr.resume();
+      killing.channel.resume().end(killThrough?.stdin ?? "");
+      await Promise.race([killing.closed, killing.cut]);
+    } catch {
+      // The session is lost, or has no room for one more: closing the channel is all that is left.
     }
   };
   sendSignal(channel, "TERM");
@@ -176,6 +206,11 @@ function resultOf({ exit }: Running, address: SshAddress): ExecResult {
   throw new SshError(`the command on \`${addressText(address)}\` ended without an exit status`, { reason: "lost" });
 }
 
+/** A command that prints so many bytes of its stdin and takes not one more from it: BusyBox's `head -c` does. */
+export function readAhead(byteCount: number): string {
+  return `dd bs=1 count=${byteCount} 2>/dev/null`;
+}
+
 /** The environment as shell text, and the command that reads that text from the start of stdin. */
 function environmentAhead({ environment = {} }: ExecOptions): { values: string; reader: string; exports: string } {
   const entries = Object.entries(environment);
@@ -187,5 +222,5 @@ function environmentAhead({ environment = {} }: ExecOptions): { values: string; 
     if (value.includes("\0")) throw new UsageError(`the environment variable \`${name}\` holds a zero byte`);
   }
   const exports = `export ${entries.map(([name, value]) => `${name}=${quoteWord(value)}`).join(" ")}; `;
-  return { values: exports, reader: `eval "$(head -c ${Buffer.byteLength(exports)})"; `, exports };
+  return { values: exports, reader: `eval "$(${readAhead(Buffer.byteLength(exports))})"; `, exports };
 }

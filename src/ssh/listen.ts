@@ -1,24 +1,42 @@
 import net from "node:net";
 import { GpuError, messageOf, systemCode } from "../errors.ts";
 import type { World } from "../world.ts";
-import type { ResolvedForward } from "./forward.ts";
+import type { LocalRoute, ResolvedForward } from "./forward.ts";
 import { findPortHolder } from "./portholder.ts";
 
 /** A local port that is bound, and the connections made to it. */
 export interface Listener {
-  readonly forward: ResolvedForward;
+  /** With the port that it has. */
+  readonly route: LocalRoute;
   close(): Promise<void>;
+}
+
+/** A local port is taken already. */
+export class PortInUseError extends GpuError {
+  override name = "PortInUseError";
+  readonly route: LocalRoute;
+
+  constructor(message: string, { route, cause }: { route: LocalRoute; cause: unknown }) {
+    const flag = route.kind === "socks" ? "--socks 0" : `--forward 0:${farEnd(route)}`;
+    super(message, { hint: `\`${flag}\` takes any local port that is free`, cause });
+    this.route = route;
+  }
+}
+
+function farEnd({ remoteHost, remotePort }: ResolvedForward): string {
+  if (remoteHost === "localhost") return `${remotePort}`;
+  return `${remoteHost.includes(":") ? `[${remoteHost}]` : remoteHost}:${remotePort}`;
 }
 
 /** Binds all of the ports, or none of them. */
 export async function listenAll(
-  forwards: readonly ResolvedForward[],
-  onConnection: (socket: net.Socket, forward: ResolvedForward) => void,
+  routes: readonly LocalRoute[],
+  onConnection: (socket: net.Socket, route: LocalRoute) => void,
   world: Pick<World, "platform">,
 ): Promise<Listener[]> {
   const listeners: Listener[] = [];
   try {
-    for (const forward of forwards) listeners.push(await listen(forward, onConnection, world));
+    for (const route of routes) listeners.push(await listen(route, onConnection, world));
     return listeners;
   } catch (error) {
     await Promise.all(listeners.map((listener) => listener.close()));
@@ -27,8 +45,8 @@ export async function listenAll(
 }
 
 async function listen(
-  wanted: ResolvedForward,
-  onConnection: (socket: net.Socket, forward: ResolvedForward) => void,
+  wanted: LocalRoute,
+  onConnection: (socket: net.Socket, route: LocalRoute) => void,
   world: Pick<World, "platform">,
 ): Promise<Listener> {
   const sockets = new Set<net.Socket>();
@@ -42,14 +60,14 @@ async function listen(
   });
   const address = server.address();
   const localPort = typeof address === "object" && address ? address.port : wanted.localPort;
-  const forward = { ...wanted, localPort };
+  const route = { ...wanted, localPort };
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
-    onConnection(socket, forward);
+    onConnection(socket, route);
   });
   return {
-    forward,
+    route,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
@@ -60,17 +78,15 @@ async function listen(
 
 async function bindFailure(
   error: unknown,
-  { bind, localPort }: ResolvedForward,
+  route: LocalRoute,
   world: Pick<World, "platform">,
 ): Promise<GpuError> {
+  const { bind, localPort } = route;
   switch (systemCode(error)) {
     case "EADDRINUSE": {
       const holder = await findPortHolder(localPort, world).catch(() => undefined);
       const by = holder ? ` by \`${holder.name}\` (process ${holder.pid})` : "";
-      return new GpuError(`the local port \`${localPort}\` is in use${by}`, {
-        hint: "another local port, or `0` for any that is free",
-        cause: error,
-      });
+      return new PortInUseError(`the local port \`${localPort}\` is in use${by}`, { route, cause: error });
     }
     case "EACCES":
       return new GpuError(`the local port \`${localPort}\` may not be bound by this user`, {

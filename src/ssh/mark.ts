@@ -23,9 +23,14 @@ export function killMarked(mark: string, signal: "TERM" | "KILL"): string {
   // The brackets keep this command from finding itself.
   const pattern = `${variable}=[${mark.slice(0, 1)}]${mark.slice(1)}`;
   return [
-    `for f in $(grep -la '${pattern}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null)`,
-    "do p=${f#/proc/}; p=${p%/*}",
+    "if [ -r /proc/self/environ ]",
+    `then all=$(grep -la '${pattern}' /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null)`,
+    // Without Linux's /proc: `e` shows the environment of one's own processes, on macOS and the BSDs too.
+    `else all=$(ps axeww -o pid= -o command= 2>/dev/null | sed -n '/${pattern}/s/^ *\\([0-9][0-9]*\\).*/\\1/p')`,
+    "fi",
+    "for p in $all",
+    "do p=${p#/proc/}; p=${p%/*}",
     `kill -${signal} -- -$p 2>/dev/null || kill -${signal} $p 2>/dev/null`,
     "done",
-  ].join("; ");
+  ].join("\n");
 }

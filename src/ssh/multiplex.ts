@@ -1,5 +1,5 @@
-import type { Socket } from "node:net";
-import type { Client, ClientChannel, SFTPWrapper } from "ssh2";
+import type { Duplex } from "node:stream";
+import type { Client, ClientChannel } from "ssh2";
 import { messageOf } from "../errors.ts";
 import type { SshAddress } from "../provider/provider.ts";
 import { oneLine } from "../safe-text.ts";
@@ -7,20 +7,22 @@ import type { World } from "../world.ts";
 import { ChannelGate } from "./channels.ts";
 import { type Ask, execute } from "./exec.ts";
 import { addressText, SshError } from "./failure.ts";
-import { endedInOrder } from "./internals.ts";
+import { endedInOrder, serverSoftware } from "./internals.ts";
+import { remotePorts } from "./remote-ports.ts";
 import type { Session } from "./session.ts";
+import { openSftp } from "./sftp/client.ts";
 import { download, upload } from "./transfer.ts";
 
 interface Connection {
   readonly client: Client;
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly address: SshAddress;
   readonly world: Pick<World, "clock" | "random">;
 }
 
 /** A session over a client that has logged in. */
 export function createSession({ client, socket, address, world }: Connection): Session {
-  const gate = new ChannelGate();
+  const gate = new ChannelGate(() => world.clock.sleep(20));
   const open = new Set<{ channel: object; cut: (error: Error) => void }>();
   const closed = Promise.withResolvers<Error | undefined>();
   let isClosing = false;
@@ -50,6 +52,11 @@ export function createSession({ client, socket, address, world }: Connection): S
     open.add(entry);
     return () => void open.delete(entry);
   };
+  const watchStream = (stream: Duplex) => {
+    stream.once("close", watch(stream, (error) => stream.emit("error", error)));
+    // Who has let go of the stream need not listen to how it ends.
+    stream.on("error", () => {});
+  };
   /** ssh2 throws where it is not connected any more. */
   const ask: Ask = (start) =>
     new Promise((resolve, reject) => {
@@ -61,11 +68,20 @@ export function createSession({ client, socket, address, world }: Connection): S
       }
     });
 
-  const openSftp = () =>
-    gate.open(
-      () => ask<SFTPWrapper>((done, fail) => client.sftp((error, sftp) => error ? fail(error) : done(sftp))),
-      (sftp) => sftp,
-    );
+  const sftp = async () => {
+    const channel = await gate.open(
+      () =>
+        ask<ClientChannel>((done, fail) =>
+          client.subsys("sftp", (error, opened) => error ? fail(error) : done(opened))
+        ),
+      (opened) => opened,
+    ).catch((error: unknown) => {
+      if (error instanceof SshError) throw error;
+      throw new SshError("the SSH server offers no file transfer", { reason: "channel", cause: error });
+    });
+    const isTargetFirst = /^(OpenSSH|dropbear)/.test(serverSoftware(client));
+    return await openSftp(channel, closed.promise, { isTargetFirst });
+  };
 
   return {
     address,
@@ -80,27 +96,30 @@ export function createSession({ client, socket, address, world }: Connection): S
         const text = `\`${host}:${port}\` cannot be reached from \`${addressText(address)}\`: ${why}`;
         throw new SshError(text, { reason: "channel", cause: error });
       });
-      const forget = watch(channel, (error) => channel.emit("error", error));
-      channel.once("close", forget);
-      // Who has let go of the stream need not listen to how it ends.
-      channel.on("error", () => {});
+      watchStream(channel);
       return channel;
     },
-    upload: (localPath, remotePath, options = {}) =>
-      upload({ openSftp, world, closed: closed.promise, localPath, remotePath, ...options }),
-    download: (remotePath, localPath, options = {}) =>
-      download({ openSftp, world, closed: closed.promise, localPath, remotePath, ...options }),
+    listen: remotePorts({ client, ask, watch: watchStream }),
+    sftp,
+    upload: (localPath, remotePath, options = {}) => upload({ sftp, world, localPath, remotePath, ...options }),
+    download: (remotePath, localPath, options = {}) => download({ sftp, world, localPath, remotePath, ...options }),
     async latency() {
       const startedAt = world.clock.monotonic();
       // Any server answers this with "no", in order: ssh2 has no ping of its own to wait for.
-      await ask<void>((done, fail) => client.unforwardIn("localhost", 1, () => isOver ? fail(lost()) : done()));
+      await ask<void>((done, fail) => client.unforwardIn("probe.invalid", 1, () => isOver ? fail(lost()) : done()));
       return world.clock.monotonic() - startedAt;
     },
     async [Symbol.asyncDispose]() {
       isClosing = true;
       if (isOver) return;
       client.end();
-      await Promise.race([closed.promise, world.clock.sleep(500)]);
+      // What is still open has its time to end; else the other side's goodbye is nothing to wait for.
+      const said = open.size > 0 || socket.writableFinished
+        ? new Promise<void>(() => {})
+        : new Promise<void>((resolve) => socket.once("finish", resolve));
+      const late = new AbortController();
+      await Promise.race([closed.promise, said, world.clock.sleep(500, late.signal).catch(() => {})]);
+      late.abort();
       socket.destroy();
       await closed.promise;
     },

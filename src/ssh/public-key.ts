@@ -9,7 +9,8 @@ export async function readPublicKey(file: string, { cwd, home }: Pick<World, "cw
   const path = file.startsWith("~/") ? join(home, file.slice(2)) : isAbsolute(file) ? file : resolve(cwd, file);
   const text = await readTextIfThere(path);
   if (text === undefined) {
-    throw new NotFoundError(`there is no file \`${file}\``, { hint: "public keys end in `.pub`" });
+    const hint = file.endsWith(".pub") ? "`ssh-keygen -t ed25519` makes a key pair" : "public keys end in `.pub`";
+    throw new NotFoundError(`there is no file \`${file}\``, { hint });
   }
   if (text.includes("PRIVATE KEY")) {
     throw new UsageError(`\`${file}\` is a private key, and it stays here`, {

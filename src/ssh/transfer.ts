@@ -1,9 +1,10 @@
+import { Buffer } from "node:buffer";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import type { SFTPWrapper } from "ssh2";
 import { GpuError, messageOf, systemCode } from "../errors.ts";
-import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
 import { SshError } from "./failure.ts";
+import type { Sftp } from "./sftp/client.ts";
+import { pump, type Sink, type Source } from "./sftp/pump.ts";
 
 export interface TransferOptions {
   readonly signal?: AbortSignal;
@@ -15,48 +16,44 @@ interface Transfer extends TransferOptions {
   readonly localPath: string;
   readonly remotePath: string;
   readonly world: Pick<World, "random">;
-  openSftp(): Promise<SFTPWrapper>;
-  /** Resolves when the session is over. */
-  readonly closed: Promise<Error | undefined>;
+  sftp(): Promise<Sftp>;
 }
 
-// What sftp-server takes in one request everywhere, and as many in flight as fill a connection of 100 ms at 20 MB/s.
-const chunkBytes = 32 * 1024;
-const inFlight = 64;
-
-/** Copies a file to the remote, with its permissions. */
+/** Copies a file to the remote, with its permissions; what is at `remotePath` is replaced when all of it is there. */
 export async function upload(transfer: Transfer): Promise<void> {
-  const { localPath, remotePath } = transfer;
+  const { localPath, remotePath, world } = transfer;
   await using local = await openLocal(localPath, "r");
-  const { mode } = await local.stat();
+  const { mode, size } = await local.stat();
+  const path = Buffer.from(remotePath);
+  const partial = Buffer.from(`${remotePath}${partialEnd(world)}`);
   await withSftp(transfer, async (sftp) => {
-    const handle = await call<Buffer>((done) => sftp.open(remotePath, "w", { mode: mode & 0o777 }, done));
-    await copy(transfer, async (position) => {
-      const chunk = await readLocal(local, position);
-      if (chunk.length > 0) await callForNothing((done) => sftp.write(handle, chunk, 0, chunk.length, position, done));
-      return chunk.length;
-    });
-    await callForNothing((done) => sftp.fchmod(handle, mode & 0o777, done));
-    await callForNothing((done) => sftp.close(handle, done));
+    const handle = await sftp.open(partial, { for: "new", mode: 0o600 });
+    try {
+      const sink: Sink = { write: (position, data) => sftp.write(handle, position, data) };
+      await pump({ ...counted(transfer), source: fileSource(local), sink, to: size || undefined, ...sftp });
+      await sftp.setStatOpen(handle, { mode: mode & 0o777 });
+      await sftp.close(handle);
+      await sftp.rename(partial, path);
+    } catch (error) {
+      await sftp.remove(partial).catch(() => {});
+      throw error;
+    }
   }, `writing \`${remotePath}\` on the remote`);
 }
 
 /** Copies a file from the remote, with its permissions; what is at `localPath` is replaced when all of it is here. */
 export async function download(transfer: Transfer): Promise<void> {
   const { localPath, remotePath, world } = transfer;
-  const partial = `${localPath}.part-${Buffer.from(world.random(4)).toString("hex")}`;
+  const partial = `${localPath}${partialEnd(world)}`;
   try {
     await withSftp(transfer, async (sftp) => {
-      const handle = await call<Buffer>((done) => sftp.open(remotePath, "r", done));
-      const { mode } = await call<{ mode: number }>((done) => sftp.fstat(handle, done));
+      const handle = await sftp.open(Buffer.from(remotePath), { for: "read" });
+      const { mode = 0o600, size } = await sftp.statOpen(handle);
       await using local = await openLocal(partial, "wx");
-      await copy(transfer, async (position) => {
-        const chunk = await readRemote(sftp, handle, position);
-        if (chunk.length > 0) await local.write(chunk, 0, chunk.length, position);
-        return chunk.length;
-      });
+      const source: Source = { read: (position, length) => sftp.read(handle, position, length) };
+      await pump({ ...counted(transfer), source, sink: fileSink(local), to: size || undefined, ...sftp });
       await local.chmod(mode & 0o777);
-      await callForNothing((done) => sftp.close(handle, done));
+      await sftp.close(handle);
     }, `reading \`${remotePath}\` on the remote`);
     await rename(partial, localPath);
   } catch (error) {
@@ -65,83 +62,52 @@ export async function download(transfer: Transfer): Promise<void> {
   }
 }
 
-/** Copies chunk after chunk, many at once, until one of them is empty. */
-async function copy(transfer: Transfer, copyAt: (position: number) => Promise<number>): Promise<void> {
-  let next = 0;
+/** An open file of this computer, read wherever one likes. */
+export function fileSource(file: FileHandle): Source {
+  return {
+    async read(position, length) {
+      const data = Buffer.allocUnsafe(length);
+      const { bytesRead } = await file.read(data, 0, length, position);
+      return bytesRead === 0 ? undefined : data.subarray(0, bytesRead);
+    },
+  };
+}
+
+/** An open file of this computer, written wherever one likes. */
+export function fileSink(file: FileHandle): Sink {
+  return {
+    async write(position, data) {
+      for (let done = 0; done < data.length;) {
+        done += (await file.write(data, done, data.length - done, position + done)).bytesWritten;
+      }
+    },
+  };
+}
+
+function partialEnd({ random }: Pick<World, "random">): string {
+  return `.part-${Buffer.from(random(4)).toString("hex")}`;
+}
+
+function counted({ signal, onProgress }: TransferOptions) {
   let bytes = 0;
-  let isDone = false;
-  const work = async () => {
-    while (!isDone) {
-      transfer.signal?.throwIfAborted();
-      const position = next;
-      next += chunkBytes;
-      const count = await copyAt(position);
-      bytes += count;
-      if (count < chunkBytes) isDone = true;
-      if (count > 0) transfer.onProgress?.(bytes);
-    }
-  };
-  const stopAll = (error: unknown) => {
-    isDone = true;
-    throw error;
-  };
-  await Promise.all(Array.from({ length: inFlight }, () => work().catch(stopAll)));
+  return { signal, onBytes: (count: number) => onProgress?.(bytes += count) };
 }
 
-async function readLocal(file: FileHandle, position: number): Promise<Buffer> {
-  const chunk = Buffer.allocUnsafe(chunkBytes);
-  let length = 0;
-  while (length < chunkBytes) {
-    const { bytesRead } = await file.read(chunk, length, chunkBytes - length, position + length);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  return chunk.subarray(0, length);
-}
-
-async function readRemote(sftp: SFTPWrapper, handle: Buffer, position: number): Promise<Buffer> {
-  const chunk = Buffer.allocUnsafe(chunkBytes);
-  let length = 0;
-  while (length < chunkBytes) {
-    const from = length;
-    const count = await call<number>((done) =>
-      sftp.read(handle, chunk, from, chunkBytes - from, position + from, (error, bytesRead) => {
-        // 1 is SSH_FX_EOF.
-        if (error && "code" in error && error.code === 1) done(undefined, 0);
-        else done(error, bytesRead);
-      })
-    );
-    if (count === 0) break;
-    length += count;
-  }
-  return chunk.subarray(0, length);
-}
-
-async function withSftp(transfer: Transfer, work: (sftp: SFTPWrapper) => Promise<void>, doing: string): Promise<void> {
-  const { signal, closed } = transfer;
+async function withSftp(transfer: Transfer, work: (sftp: Sftp) => Promise<void>, doing: string): Promise<void> {
+  const { signal } = transfer;
   signal?.throwIfAborted();
-  const sftp = await transfer.openSftp().catch((error: unknown) => {
-    if (error instanceof SshError) throw error;
-    throw new SshError(`the SSH server offers no file transfer`, { reason: "channel", cause: error });
-  });
-  const ended = Promise.withResolvers<never>();
-  ended.promise.catch(() => {});
-  const onAbort = () => ended.reject(signal?.reason);
+  await using sftp = await transfer.sftp();
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {});
+  const onAbort = () => aborted.reject(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
-  closed.then((error) => ended.reject(error ?? new SshError("the SSH session was closed", { reason: "lost" })));
-  sftp.once(
-    "close",
-    () => ended.reject(new SshError("the file transfer was ended by the remote", { reason: "channel" })),
-  );
-  sftp.once("error", (error: unknown) => ended.reject(error));
   try {
-    await Promise.race([work(sftp), ended.promise]);
+    await Promise.race([work(sftp), aborted.promise]);
   } catch (error) {
-    if (error instanceof GpuError || signal?.aborted || systemCode(error)) throw error;
-    throw new GpuError(`${doing}: ${oneLine(messageOf(error), 300)}`, { cause: error });
+    if (error instanceof SshError || signal?.aborted || systemCode(error)) throw error;
+    throw new GpuError(`${doing}: ${messageOf(error)}`, { cause: error });
   } finally {
     signal?.removeEventListener("abort", onAbort);
-    sftp.end();
   }
 }
 
@@ -151,13 +117,4 @@ async function openLocal(path: string, flags: string): Promise<FileHandle> {
   } catch (error) {
     throw new GpuError(`\`${path}\` cannot be opened: ${messageOf(error)}`, { cause: error });
   }
-}
-
-/** What a callback of ssh2 says, as a promise. */
-function call<T>(start: (done: (error: Error | null | undefined, value: T) => void) => void): Promise<T> {
-  return new Promise((resolve, reject) => start((error, value) => error ? reject(error) : resolve(value)));
-}
-
-function callForNothing(start: (done: (error?: Error | null) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => start((error) => error ? reject(error) : resolve()));
 }

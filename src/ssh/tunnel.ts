@@ -2,12 +2,18 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { InterruptedError } from "../errors.ts";
 import type { World } from "../world.ts";
-import type { ResolvedForward } from "./forward.ts";
+import { SshError } from "./failure.ts";
+import type { LocalRoute, ReverseForward, Route } from "./forward.ts";
+import type { Link, Watchfulness } from "./link.ts";
 import { listenAll } from "./listen.ts";
+import { relay, type Traffic } from "./relay.ts";
+import type { RemoteConnection } from "./remote-ports.ts";
+import { reversePorts } from "./reverse.ts";
 import type { Session } from "./session.ts";
+import { endWith, readSocksRequest, socksAnswer, type SocksOutcome, type SocksRequest } from "./socks.ts";
 import { type Links, supervise } from "./supervise.ts";
 
-/** Local ports that lead to an instance, for as long as it is open. */
+/** Ports that lead to another machine, or from there to here, for as long as it is open. */
 export interface Tunnel extends AsyncDisposable {
   status(): TunnelStatus;
   close(): Promise<void>;
@@ -16,9 +22,10 @@ export interface Tunnel extends AsyncDisposable {
 }
 
 export interface TunnelStatus {
-  readonly forwards: readonly ResolvedForward[];
+  readonly forwards: readonly Route[];
+  /** `reconnecting`: its session is lost or does not answer, or a port of the remote is not bound again yet. */
   readonly state: "open" | "reconnecting";
-  /** Local connections that are open now. */
+  /** Connections through it that are open now. */
   readonly connections: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -32,66 +39,104 @@ export interface TunnelStatus {
 }
 
 export type TunnelEvent =
-  | { readonly type: "lost"; readonly error: Error }
+  | { readonly type: "lost" | "silent"; readonly error: Error }
   | { readonly type: "retry"; readonly error: Error; readonly inMs: number }
-  | { readonly type: "reconnected" }
-  | { readonly type: "refused"; readonly forward: ResolvedForward; readonly error: Error };
+  /** `answers`: the session that was silent goes on. */
+  | { readonly type: "reconnected" | "answers"; readonly afterMs: number }
+  | { readonly type: "unbound" | "refused"; readonly route: Route; readonly error: Error }
+  | { readonly type: "bound"; readonly route: Route };
 
-export interface TunnelOptions {
-  readonly world: Pick<World, "clock" | "platform">;
+export interface TunnelOptions extends Watchfulness {
+  readonly world: Pick<World, "clock" | "dial" | "platform">;
   connect(signal: AbortSignal): Promise<Session>;
-  readonly forwards: readonly ResolvedForward[];
+  readonly forwards: readonly Route[];
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TunnelEvent) => void;
   /** How long it tries to reconnect before it ends; without end when left out. */
   readonly giveUpAfterMs?: number;
-  /** Between two probes; 10 s when left out. A probe without an answer for as long means that the session is dead. */
-  readonly probeEveryMs?: number;
   /** How long a new connection waits for a session that is being reopened; 30 s when left out. */
   readonly waitMs?: number;
 }
 
-/** Binds the local ports, connects, and keeps both alive: ports stay bound while a lost session is opened again. */
+/** Binds the ports, connects, and keeps both alive: local ports stay bound while a lost session is opened again. */
 export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
-  const { world, forwards, signal, onEvent } = options;
-  signal?.throwIfAborted();
-  const counters = { connections: 0, bytesIn: 0, bytesOut: 0 };
+  const { world, forwards, onEvent } = options;
+  options.signal?.throwIfAborted();
+  const traffic: Traffic & { connections: number } = { connections: 0, bytesIn: 0, bytesOut: 0 };
   const ending = new AbortController();
+  const signal = options.signal ? AbortSignal.any([ending.signal, options.signal]) : ending.signal;
   const first = Promise.withResolvers<Links>();
   first.promise.catch(() => {});
 
-  const serve = async (socket: Socket, forward: ResolvedForward) => {
-    counters.connections++;
-    socket.once("close", () => counters.connections--);
+  const count = (socket: Socket) => {
+    traffic.connections++;
+    socket.once("close", () => traffic.connections--);
     socket.on("error", () => socket.destroy());
+  };
+  const lead = async (socket: Socket, { host, port }: { host: string; port: number }) => {
+    const links = await first.promise;
+    return await links.open({
+      attempt: async (link): Promise<Way> => ({ link, stream: await link.open(host, port) }),
+      isUnwanted: () => socket.destroyed,
+      discard: ({ stream }) => void stream.destroy(),
+    });
+  };
+  const join = (socket: Socket, { link, stream }: Way) => {
+    const stay = link.enter();
+    stream.once("close", () => stay[Symbol.dispose]());
+    relay({ socket, stream, traffic, onHeard: () => link.heard(), isMoreExpected: () => link.openings > 0 });
+  };
+  const serve = async (socket: Socket, route: LocalRoute) => {
+    count(socket);
+    let request: SocksRequest | undefined;
     try {
-      const links = await first.promise;
-      const stream = await links.open(
-        (session) => session.openStream(forward.remoteHost, forward.remotePort),
-        () => socket.destroyed,
-      );
-      join({ socket, stream, counters });
+      if (route.kind === "local") {
+        return join(socket, await lead(socket, { host: route.remoteHost, port: route.remotePort }));
+      }
+      request = await readSocksRequest(socket);
+      if (!request) return;
+      const way = await lead(socket, request);
+      socket.write(socksAnswer(request.version, "open"));
+      join(socket, way);
     } catch (error) {
-      socket.resetAndDestroy();
-      if (error instanceof Error) onEvent?.({ type: "refused", forward, error });
+      if (request) endWith(socket, socksAnswer(request.version, outcomeOf(error)));
+      else socket.resetAndDestroy();
+      if (error instanceof Error) onEvent?.({ type: "refused", route, error });
     }
   };
-  const listeners = await listenAll(forwards, (socket, forward) => void serve(socket, forward), world);
+  const serveBack = async (connection: RemoteConnection, route: ReverseForward, link: Link) => {
+    let socket: Socket | undefined;
+    try {
+      socket = await world.dial({ host: route.bind, port: route.localPort, signal, allowHalfOpen: true });
+      count(socket);
+      join(socket, { link, stream: connection.accept() });
+    } catch (error) {
+      if (socket) socket.destroy();
+      else connection.refuse();
+      if (error instanceof Error) onEvent?.({ type: "refused", route, error });
+    }
+  };
+
+  const local = forwards.filter((route) => route.kind !== "reverse");
+  const listeners = await listenAll(local, (socket, route) => void serve(socket, route), world);
   const stopListening = () => Promise.all(listeners.map((listener) => listener.close()));
-  try {
-    first.resolve(
-      await supervise({ ...options, signal: AbortSignal.any([ending.signal, ...(signal ? [signal] : [])]) }),
-    );
-  } catch (error) {
+  const reverse = reversePorts({
+    world,
+    signal,
+    onEvent,
+    routes: forwards.filter((route) => route.kind === "reverse"),
+    serve: (connection, route, link) => void serveBack(connection, route, link),
+  });
+  const links = await supervise({ ...options, signal, prepare: (link) => reverse.bind(link) }).catch(async (error) => {
     first.reject(error);
     await stopListening();
     throw error;
-  }
-  const links = await first.promise;
+  });
+  first.resolve(links);
   const openedAt = world.clock.now();
   const closed = links.ended.then(async (error) => {
     await stopListening();
-    return ending.signal.aborted || signal?.aborted ? undefined : error;
+    return signal.aborted ? undefined : error;
   });
   const close = async () => {
     ending.abort(new InterruptedError());
@@ -100,30 +145,36 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   return {
     closed,
     close,
-    status: () => ({ forwards: listeners.map(({ forward }) => forward), ...counters, ...links.status(), openedAt }),
+    status() {
+      const { state, reason, ...counted } = links.status();
+      return {
+        // In the order they were asked for.
+        forwards: inOrder(forwards, [...listeners.map(({ route }) => route), ...reverse.routes]),
+        state: reverse.reason === undefined ? state : "reconnecting",
+        ...traffic,
+        ...counted,
+        openedAt,
+        reason: reason ?? reverse.reason,
+      };
+    },
     [Symbol.asyncDispose]: close,
   };
 }
 
-interface Joined {
-  readonly socket: Socket;
+/** A stream, and the session it goes through. */
+interface Way {
+  readonly link: Link;
   readonly stream: Duplex;
-  readonly counters: { bytesIn: number; bytesOut: number };
 }
 
-/** Copies both ways, each direction ending by itself. What was cut is reset here too, so that nobody takes it for the end. */
-function join({ socket, stream, counters }: Joined): void {
-  if (socket.destroyed) {
-    stream.destroy();
-    return;
-  }
-  stream.on("error", () => socket.resetAndDestroy());
-  // Bytes that arrived before this are still inside of the paused socket, so nothing is missed.
-  socket.on("data", (chunk: Uint8Array) => void (counters.bytesOut += chunk.length));
-  stream.on("data", (chunk: Uint8Array) => void (counters.bytesIn += chunk.length));
-  socket.pipe(stream);
-  stream.pipe(socket);
-  socket.once("close", () => stream.destroy());
-  // Closed both ways on the remote: what is still written here has nobody to read it.
-  stream.once("close", () => socket.destroySoon());
+function inOrder(wanted: readonly Route[], routes: readonly Route[]): Route[] {
+  const left = [...routes];
+  return wanted.flatMap(({ kind }) => left.splice(left.findIndex((route) => route.kind === kind), 1));
+}
+
+/** Why a connection through SOCKS cannot be made, in its words. */
+function outcomeOf(error: unknown): SocksOutcome {
+  if (!(error instanceof SshError) || error.reason !== "channel") return "failed";
+  if (/prohibited/i.test(error.message)) return "forbidden";
+  return /refused/i.test(error.message) ? "refused" : "unreachable";
 }

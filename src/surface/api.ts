@@ -1,10 +1,9 @@
 import type { z } from "zod";
 import type { Command, CommandEntry, Context, Plan } from "../command.ts";
 import { GpuError, InterruptedError, LoginError, UsageError } from "../errors.ts";
+import { validateInput } from "./api-input.ts";
 import { type CallRecord, stackHere } from "./call.ts";
 import { type CallOptions, childContext } from "./child.ts";
-import { readParams } from "./params.ts";
-import { fromEnvironment } from "./text.ts";
 import { streamWithinTime, withinTime } from "./within-time.ts";
 
 /** What the typed functions need of the run they are called in. */
@@ -77,7 +76,8 @@ interface Performance {
 async function perform({ entry, name, input, options, scope }: Performance): Promise<unknown> {
   const command = await entry.load();
   const values = validateInput({ name, schema: command.input, input, env: scope.context.world.env });
-  if (options.retry && (command.effect === "spend" || command.kind === "stream")) {
+  const isStream = command.kind === "stream" && !command.isReadWhole;
+  if (options.retry && (command.effect === "spend" || isStream)) {
     throw new UsageError(`\`${name}\` takes no \`retry\``, {
       hint: command.effect === "spend"
         ? "a repeated launch could rent twice: `gpu` itself tries again where that is safe"
@@ -90,7 +90,7 @@ async function perform({ entry, name, input, options, scope }: Performance): Pro
     : undefined;
   if (command.effect === "destroy") await refuseLoss({ command, name, values, context: child.context });
   try {
-    if (command.kind === "stream") {
+    if (command.kind === "stream" && isStream) {
       // Its time goes on until its last item, also where a handle reads it.
       let forget = () => {};
       const items = streamWithinTime({ name, child, options }, command.run(values, child.context), () => forget());
@@ -141,7 +141,7 @@ async function refuseLoss(
 }
 
 interface Attempt {
-  readonly command: Extract<Command, { kind: "value" }>;
+  readonly command: Command;
   readonly values: z.output<z.ZodObject>;
   readonly options: CallOptions;
   readonly scope: ApiScope;
@@ -151,6 +151,9 @@ interface Attempt {
 async function attempt({ command, values, options, scope, context }: Attempt): Promise<unknown> {
   for (let left = options.retry ?? 0, pauseMs = 1000;; left--, pauseMs = Math.min(pauseMs * 2, 30_000)) {
     try {
+      if (command.kind === "stream") {
+        return owned(scope, await command.handle?.(command.run(values, context), context, values));
+      }
       const output = await command.run(values, context);
       return owned(scope, command.handle ? joined(output, await command.handle(output, context)) : output);
     } catch (error) {
@@ -184,26 +187,4 @@ function joined(output: unknown, handle: unknown): unknown {
 function isAsyncDisposable(value: unknown): value is AsyncDisposable {
   return typeof value === "object" && value !== null && Symbol.asyncDispose in value &&
     typeof value[Symbol.asyncDispose] === "function";
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Checks what a recipe passed; a key that does not exist is an error, as a mistyped flag is. */
-function validateInput(
-  { name, schema, input, env }: { name: string; schema: z.ZodObject; input: unknown; env: Environment },
-): z.output<z.ZodObject> {
-  if (typeof input !== "object" || input === null) {
-    throw new UsageError(`\`${name}\` takes an object, not \`${String(input)}\``);
-  }
-  const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-  const result = schema.strict().safeParse({ ...fromEnvironment(readParams(schema), env), ...given });
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const key = issue?.path.join(".") ?? "";
-  const keys = Object.keys(schema.shape).map((word) => `\`${word}\``).join(", ");
-  throw new UsageError(`\`${name}\`: ${key === "" ? "" : `\`${key}\`: `}${issue?.message ?? "not valid"}`, {
-    hint: issue?.code === "unrecognized_keys"
-      ? (keys === "" ? "it takes nothing" : `it takes ${keys}`)
-      : schema.shape[String(issue?.path[0])]?.description,
-  });
 }

@@ -104,14 +104,18 @@ function parseWithCommander(command: Command, params: readonly Param[], argv: re
   return { options: commander.opts(), operands: commander.args };
 }
 
-/** A switch that is on by default becomes `--no-…`; one that is off, `--…`. Other names are options of their own. */
+/**
+ * A switch that is on by default becomes `--no-…`, and `--…` says what holds anyway; one that is off becomes `--…`.
+ * Other names are options of their own.
+ */
 function toOptions(param: Param): Option[] {
   const names = [param.flag, ...param.aliases];
-  return names.map((name, index) => {
+  return names.flatMap((name, index) => {
     const short = param.short && index === 0 ? `-${param.short}, ` : "";
-    if (param.type === "boolean") {
-      return new Option(param.default === true ? `${short}--no-${name}` : `${short}--${name}`);
+    if (param.type === "boolean" && param.default === true) {
+      return [new Option(`--${name}`), new Option(`${short}--no-${name}`)];
     }
+    if (param.type === "boolean") return new Option(`${short}--${name}`);
     const isList = param.type === "strings" || param.type === "numbers";
     if (param.implied !== undefined) return new Option(`${short}--${name} [value]`).preset(param.implied);
     const option = new Option(`${short}--${name} <value>`);

@@ -54,6 +54,7 @@ export function derive(parent: Context, parts: Partial<Context>): Context {
     providers: () => parent.providers(),
     progress: (text) => parent.progress(text),
     note: (text) => parent.note(text),
+    around: (write) => parent.around(write),
     invoke: (command, argv) => parent.invoke(command, argv),
     ...parts,
   };

@@ -45,7 +45,8 @@ export function columns(
   });
 }
 
-function wrap(text: string, width: number): string[] {
+/** Lines of at most so many characters, broken between words; a longer word has a line of its own. */
+export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

@@ -67,6 +67,8 @@ async function candidatesFor(
   const found = findOrNothing(entries, before);
   if (found === undefined) return { candidates: [], directive: directives.nothing };
   if (found.kind === "group") {
+    const awaited = valueAwaited(globalParams, before.at(-1));
+    if (awaited) return await valuesOf(awaited, lookUp);
     const words = wordsBelow(entries, found.path).map((word) => {
       const name = [...found.path, word].join(" ");
       return { value: word, says: entries.find((entry) => entry.name === name)?.summary ?? `gpu ${name} …` };
@@ -115,8 +117,13 @@ async function valuesOf(param: Param, lookUp: LookUp): Promise<Answer> {
   if (param.choices.length > 0) {
     return { candidates: param.choices.map((value) => ({ value, says: "" })), directive: directives.nothing };
   }
-  if (param.complete === undefined) return { candidates: [], directive: directives.nothing };
-  if (param.complete === "file") return { candidates: [], directive: directives.files };
-  if (param.complete === "folder") return { candidates: [], directive: directives.folders };
-  return { candidates: await lookUp(param.complete), directive: directives.nothing };
+  // `fault|file`: one of the names, or a file.
+  const kinds = param.complete?.split("|") ?? [];
+  const directive = kinds.includes("file")
+    ? directives.files
+    : kinds.includes("folder")
+    ? directives.folders
+    : directives.nothing;
+  const names = kinds.filter((kind) => kind !== "file" && kind !== "folder");
+  return { candidates: (await Promise.all(names.map(lookUp))).flat(), directive };
 }

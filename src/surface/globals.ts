@@ -5,7 +5,12 @@ import type { Param } from "./param.ts";
 export const globalParams: readonly Param[] = [
   global({ key: "json", type: "boolean", description: "print the result as JSON, errors too" }),
   global({ key: "quiet", type: "boolean", short: "q", description: "say nothing but the result and errors" }),
-  global({ key: "verbose", type: "boolean", short: "v", description: "say more: each step, causes of errors" }),
+  global({
+    key: "verbose",
+    type: "boolean",
+    short: "v",
+    description: "say what is done: requests, SSH logins, launches; causes of errors",
+  }),
   global({
     key: "color",
     type: "boolean",

@@ -18,7 +18,7 @@ declare module "zod" {
     env?: string;
     /** The value where the flag is given without one: `--retry-until-up [6h]`. */
     implied?: string;
-    /** What Tab offers: `instance`, `offer`, `file`, `folder`, … */
+    /** What Tab offers: `instance`, `offer`, `file`, `folder`, …; several with `|` between them. */
     complete?: string;
     /** Word for the value in help: `--hours <hours>`. */
     placeholder?: string;
@@ -54,8 +54,17 @@ const Root = z.object({
   required: z.array(z.string()).default([]),
 });
 
+/** Read once: a process that runs many command lines asks for the same ones again. */
+const known = new WeakMap<z.ZodObject, readonly Param[]>();
+
 /** The parameters of an input, in the order they were written. The only reader of schemas. */
-export function readParams(input: z.ZodObject): Param[] {
+export function readParams(input: z.ZodObject): readonly Param[] {
+  const params = known.get(input) ?? readSchema(input);
+  known.set(input, params);
+  return params;
+}
+
+function readSchema(input: z.ZodObject): Param[] {
   const { properties, required } = Root.parse(z.toJSONSchema(input, { io: "input", unrepresentable: "any" }));
   return Object.entries(properties).map(([key, property]) => {
     const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -46,7 +46,8 @@ function describe(command: Command, shared: Map<string, string>, { handleTypes }
   const input = inputText(command, `${stem}Input`);
   const output = outputText(command, `${stem}Output`, shared);
   const handle = handleOf(command, handleTypes);
-  const hasOptions = !(command.kind === "stream" || command.effect === "spend");
+  const isStream = command.kind === "stream" && !command.isReadWhole;
+  const hasOptions = !(isStream || command.effect === "spend");
   const parameters = [
     ...(input.text === "" ? ["input?: Record<never, never>"] : [`input${input.isRequired ? "" : "?"}: ${stem}Input`]),
     `options?: ${hasOptions ? "CallOptions" : 'Omit<CallOptions, "retry">'}`,

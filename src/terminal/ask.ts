@@ -55,16 +55,21 @@ export async function askText(terminal: Terminal, options: TextQuestion): Promis
     })).then((answer) => (answer ?? "").trim());
 }
 
+interface SecretQuestion extends Omit<TextQuestion, "initial"> {
+  /** Spaces at its ends are part of it. */
+  readonly isExact?: boolean;
+}
+
 /** Asks for a secret, which is not shown while it is typed; it may be empty. */
-export async function askSecret(terminal: Terminal, options: Omit<TextQuestion, "initial">): Promise<string> {
-  const { complain } = options;
+export async function askSecret(terminal: Terminal, options: SecretQuestion): Promise<string> {
+  const { complain, isExact = false } = options;
   const { password } = await import("@clack/prompts");
   return await ask(terminal, options, (io) =>
     password({
       message: options.question,
       validate: (answer) => complain?.((answer ?? "").trim()),
       ...io,
-    })).then((answer) => (answer ?? "").trim());
+    })).then((answer = "") => isExact ? answer : answer.trim());
 }
 
 /** Asks for one of several. */

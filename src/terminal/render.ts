@@ -1,10 +1,14 @@
 import { styleText } from "node:util";
 import type { Table, View } from "../command.ts";
 import { safeText } from "../safe-text.ts";
+import { fitted } from "./fit.ts";
+import { fitTable } from "./table.ts";
 
 export interface RenderOptions {
   readonly isTTY: boolean;
   readonly color: boolean;
+  /** Width of the terminal in cells; any when left out. */
+  readonly columns?: number;
 }
 
 /** A view as what goes to stdout and to stderr, in its order. Bytes stay as they are; text is made safe for a terminal. */
@@ -23,14 +27,20 @@ function isList(view: View): view is readonly View[] {
   return Array.isArray(view);
 }
 
-function alignedTable({ columns, rows }: Table, { color }: RenderOptions): string {
-  const cells = [columns.map((name) => name.toUpperCase()), ...rows.map((row) => row.map(oneLine))];
-  const widths = columns.map((_, index) => Math.max(...cells.map((row) => Bun.stringWidth(row[index] ?? ""))));
-  const lines = cells.map((row) =>
-    row.map((cell, index) => cell + " ".repeat((widths[index] ?? 0) - Bun.stringWidth(cell))).join("  ").trimEnd()
+function alignedTable(table: Table, { color, columns = Infinity }: RenderOptions): string {
+  const header = table.columns.map((name) => name.toUpperCase());
+  const cells = { ...table, header, rows: table.rows.map((row) => row.map(oneLine)) };
+  const { widths, kept } = fitTable(cells, columns);
+  const lines = [header, ...cells.rows].map((row) =>
+    kept.map((index) => padded(row[index] ?? "", widths[index] ?? 0)).join("  ").trimEnd()
   );
-  const [header = "", ...body] = lines;
-  return [color ? styleText("dim", header, { validateStream: false }) : header, ...body, ""].join("\n");
+  const [first = "", ...body] = lines;
+  return [color ? styleText("dim", first, { validateStream: false }) : first, ...body, ""].join("\n");
+}
+
+function padded(cell: string, width: number): string {
+  const text = fitted(cell, width);
+  return text + " ".repeat(width - Bun.stringWidth(text));
 }
 
 function plainTable({ rows }: Table): string {

@@ -137,6 +137,23 @@ describe("a recipe whose machine is slow to stop still ends with the signal's co
   });
 });
 
+describe("a watch", () => {
+  test("is drawn in its own place, and Ctrl-C gives the cursor and the screen back, with the last of it", async () => {
+    await using home = new Home();
+    expect((await home.run(["start", "--name", "box"])).code).toBe(0);
+    const gpu = home.startOnTerminal(["status", "--watch"]);
+    await gpu.shows("running");
+    gpu.type("\x03");
+    expect(await gpu.ended()).toEqual({ code: 0, signal: null });
+    await gpu.shows("\x1b[?25h\x1b[?1049l");
+    const [watched = "", left = ""] = gpu.shown.split("\x1b[?25h\x1b[?1049l");
+    expect(watched.startsWith("\x1b[?1049h\x1b[?25l")).toBe(true);
+    // Nothing is wiped: neither the screen between two frames, nor what can be scrolled back to.
+    expect(watched).not.toMatch(/\x1b\[[23]J/);
+    expect(left).toContain("box");
+  });
+});
+
 describe("colour", () => {
   const escapes = /\x1b\[[0-9;]*m/;
 

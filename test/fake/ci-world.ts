@@ -18,7 +18,7 @@ export function ciWorld(given: Partial<World> & { home: string }): World {
     arch: process.arch,
     cwd: given.home,
     folders: { config: `${given.home}/config`, state: `${given.home}/state`, cache: `${given.home}/cache` },
-    self: [process.execPath],
+    self: [process.execPath, `${import.meta.dir}/../../src/main.ts`],
     clock: realClock,
     terminal: { stdin: { isTTY: false, async *read() {} }, stdout: silent, stderr: silent },
     random: (byteCount) => crypto.getRandomValues(new Uint8Array(byteCount)),

@@ -10,6 +10,8 @@ export interface FakeTerminal extends Terminal {
 
 interface FakeTerminalOptions {
   readonly isTTY?: boolean;
+  /** Wide enough for every table when left out. */
+  readonly columns?: number;
   /** What is piped in, or what the person types into the questions: words as they are, and names of `keys`. */
   readonly typed?: readonly string[];
   /** The person stays at the keyboard after the last key, and types nothing more. */
@@ -27,7 +29,9 @@ export const keys: Readonly<Record<string, string>> = {
 };
 
 /** A terminal in memory. */
-export function fakeTerminal({ isTTY = false, typed = [], staysOpen = false }: FakeTerminalOptions = {}): FakeTerminal {
+export function fakeTerminal(
+  { isTTY = false, columns = 160, typed = [], staysOpen = false }: FakeTerminalOptions = {},
+): FakeTerminal {
   // The library that reads keys asks the environment of the test run, which may say `dumb`.
   if (isTTY) process.env.TERM = "xterm-256color";
   const pressed = typed.flatMap((word) => keys[word] ?? [...word]);
@@ -36,7 +40,7 @@ export function fakeTerminal({ isTTY = false, typed = [], staysOpen = false }: F
   const decoders = { 1: new TextDecoder(), 2: new TextDecoder() };
   const sink = (to: 1 | 2): Sink => ({
     isTTY,
-    columns: 100,
+    columns,
     rows: 24,
     write: (chunk) => {
       const text = typeof chunk === "string" ? chunk : decoders[to].decode(chunk, { stream: true });

@@ -8,6 +8,7 @@ import process from "node:process";
 import { startAgent } from "../../src/agent/agent.ts";
 import { runBackground } from "../../src/background/process.ts";
 import type { ProviderRegistry } from "../../src/provider/registry.ts";
+import { sshProvider } from "../../src/provider/ssh/ssh.ts";
 import { type SshServer, startSshServer } from "../../src/ssh/server.ts";
 import type { Clock, SpawnOptions, World } from "../../src/world.ts";
 import { fakeAbilities } from "./abilities.ts";
@@ -20,7 +21,7 @@ export interface FakeWorld extends AsyncDisposable {
   readonly registry: ProviderRegistry;
   readonly local: FakeProvider;
   readonly cloud: FakeProvider;
-  openTerminal(options: { isTTY: boolean; typed?: readonly string[] }): FakeTerminal;
+  openTerminal(options: { isTTY: boolean; columns?: number; typed?: readonly string[] }): FakeTerminal;
   /** What differs each time, written as it is in the pages: folders, ports, host keys, a probe that may not be back. */
   settle(line: string): string;
   advance(ms: number): void;
@@ -105,7 +106,11 @@ export async function fakeWorld(): Promise<FakeWorld> {
     spawn: (command, options) =>
       command.at(-1) === ":background" ? background(options.cwd) : spawnReal(command, options),
   };
-  const registry: ProviderRegistry = { local: () => Promise.resolve(local), cloud: () => Promise.resolve(cloud) };
+  const registry: ProviderRegistry = {
+    local: () => Promise.resolve(local),
+    cloud: () => Promise.resolve(cloud),
+    ssh: () => Promise.resolve(sshProvider()),
+  };
   const background = (state: string) => {
     const ending = new AbortController();
     // With chance and time of its own: when it starts must not change what commands draw, and leases end by commands.
@@ -130,17 +135,19 @@ export async function fakeWorld(): Promise<FakeWorld> {
     openTerminal: (options) => fakeTerminal(options),
     advance: (ms) => clock.advance(ms),
     settle: (line) =>
-      line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace('"latencyMs": null', '"latencyMs": 0').replace(
-        /SHA256:[A-Za-z0-9+/]{43}/g,
-        `SHA256:${"A".repeat(43)}`,
-      ).replace(
-        /(127\.0\.0\.1:|"localPort": )([1-6]\d{4})\b/g,
-        (found, before: string, port: string) => {
-          if (isPortOfMachine(Number(port))) return found;
-          if (!ports.has(port)) ports.set(port, 50_001 + ports.size);
-          return `${before}${ports.get(port)}`;
-        },
-      ),
+      line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace('"latencyMs": null', '"latencyMs": 0')
+        // A machine counts the seconds of its jobs by a clock of its own.
+        .replace(/("endedAt": ?"2026-01-01T12:00:0)[1-3]/, (_, begin: string) => `${begin}0`).replace(
+          /SHA256:[A-Za-z0-9+/]{43}/g,
+          `SHA256:${"A".repeat(43)}`,
+        ).replace(
+          /(127\.0\.0\.1:|"localPort": |i-\d:|\t(?=\d{5} [(←→S])|← )([1-6]\d{4})\b/g,
+          (found, before: string, port: string) => {
+            if (isPortOfMachine(Number(port))) return found;
+            if (!ports.has(port)) ports.set(port, 50_001 + ports.size);
+            return `${before}${ports.get(port)}`;
+          },
+        ),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

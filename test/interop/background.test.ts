@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import packageJson from "../../package.json" with { type: "json" };
 import type { ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -13,12 +13,15 @@ import {
   tunnelStatus,
 } from "../../src/background/client.ts";
 import { backgroundPlace } from "../../src/background/place.ts";
-import type { TunnelRequest } from "../../src/background/protocol.ts";
+import type { TunnelRequest } from "../../src/background/tunnel-protocol.ts";
 import { isLocked } from "../../src/lock.ts";
 import { outside } from "../../src/outside.ts";
-import { parseForward } from "../../src/ssh/forward.ts";
+import type { Route } from "../../src/ssh/forward.ts";
 import type { World } from "../../src/world.ts";
 import { type Sshd, startSshd } from "./sshd.ts";
+
+// Processes are started, and a busy computer takes its time.
+setDefaultTimeout(30_000);
 
 let sshd: Sshd;
 let server: ReturnType<typeof Bun.serve>;
@@ -68,16 +71,18 @@ function worldIn(
   };
 }
 
-function request(changes: Partial<TunnelRequest> = {}): TunnelRequest {
+function routeFrom(localPort: number): Route {
+  return { kind: "local", bind: "127.0.0.1", localPort, remoteHost: "127.0.0.1", remotePort: server.port ?? 0 };
+}
+
+function request(
+  { to, ...changes }: Partial<Omit<TunnelRequest, "to">> & { to?: object } = {},
+): TunnelRequest {
   const { address, hostKey, privateKeyPath } = sshd;
   return {
     name: "t1",
-    instanceId: "i-1",
-    address,
-    hostKey,
-    privateKeyPath,
-    forwards: [parseForward("0:ci")],
-    services: { ci: { host: "127.0.0.1", port: server.port ?? 0 }, agent: { host: "127.0.0.1", port: 1 } },
+    to: { kind: "instance", instanceId: "i-1", token: "00", address, hostKey, privateKeyPath, ...to },
+    routes: [routeFrom(0)],
     ...changes,
   };
 }
@@ -123,11 +128,11 @@ test("errors come back with their hint and kind, and name no key", async () => {
     "a tunnel `t1` is already open",
     expect.stringContaining("gpu tunnel stop"),
   ]);
-  const taken = await client.startTunnel(request({ name: "t2", forwards: [parseForward(`${server.port}:ci`)] })).catch((
+  const taken = await client.startTunnel(request({ name: "t2", routes: [routeFrom(server.port ?? 0)] })).catch((
     error,
   ) => error);
   expect(taken.message).toContain(`the local port \`${server.port}\` is in use by`);
-  await expect(client.startTunnel(request({ name: "t3", privateKeyPath: "/absent" }))).rejects.toThrow(
+  await expect(client.startTunnel(request({ name: "t3", to: { privateKeyPath: "/absent" } }))).rejects.toThrow(
     "the key `/absent` is not there",
   );
   expect((await client.tunnels()).map(({ name }) => name)).toEqual(["t1"]);
@@ -144,7 +149,9 @@ test("a start that is interrupted leaves no tunnel", async () => {
   const at = silent.address();
   const port = typeof at === "object" && at ? at.port : 0;
   const stop = new AbortController();
-  const starting = startTunnel(world, request({ address: { host: "127.0.0.1", port, user: "x" } }), stop.signal);
+  const starting = startTunnel(world, request({ to: { address: { host: "127.0.0.1", port, user: "x" } } }), {
+    signal: stop.signal,
+  });
   starting.catch(() => {});
   await asked.promise;
   expect((await client.ping()).held).toBe(1);
@@ -172,6 +179,32 @@ test("a killed process is replaced, its socket too", async () => {
   expect((await client.ping()).id).not.toBe(id);
 });
 
+test("one whose folder was deleted lets go of its tunnels, and leaves the socket of its successor alone", async () => {
+  world = worldIn(folder, { idleMs: 60 });
+  const report = await startTunnel(world, request());
+  const [first] = children;
+  rmSync(world.folders.state, { recursive: true });
+  using successor = await backgroundClient(world);
+  expect((await successor.tunnels()).length).toBe(0);
+  await until(() => first?.exitCode === 0);
+  await expect(fetch(`http://127.0.0.1:${report.forwards[0]?.localPort}/`)).rejects.toThrow();
+  expect(existsSync(backgroundPlace(world).socket)).toBe(true);
+  expect(await tunnelStatus(world)).toEqual([]);
+});
+
+test("one that was stopped is not waited for", async () => {
+  await startTunnel(world, request());
+  const [child] = living();
+  child?.kill("SIGSTOP");
+  try {
+    await expect(tunnelStatus(world)).rejects.toThrow("does not answer");
+    await expect(stopTunnels(world, { instanceId: "i-1" })).rejects.toThrow("does not answer");
+  } finally {
+    child?.kill("SIGCONT");
+  }
+  expect(await tunnelStatus(world)).toMatchObject([{ name: "t1", state: "open" }]);
+});
+
 test("it ends by itself when it holds nothing, and not before", async () => {
   world = worldIn(folder, { idleMs: 60 });
   await startTunnel(world, request());
@@ -188,7 +221,7 @@ test("a tunnel whose instance is gone ends with the reason", async () => {
   const own = await startSshd();
   const { address, hostKey, privateKeyPath } = own;
   world = worldIn(folder, { giveUpAfterMs: 50 });
-  await startTunnel(world, request({ address, hostKey, privateKeyPath }));
+  await startTunnel(world, request({ to: { address, hostKey, privateKeyPath } }));
   await own[Symbol.asyncDispose]();
   let reports = await tunnelStatus(world);
   while (reports[0]?.state !== "ended") reports = await tunnelStatus(world);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import net from "node:net";
 import { connect } from "../../src/ssh/session.ts";
+import type { ResolvedForward } from "../../src/ssh/forward.ts";
 import { openTunnel, type Tunnel, type TunnelEvent, type TunnelOptions } from "../../src/ssh/tunnel.ts";
 import { realWorld, type Sshd, startSshd } from "./sshd.ts";
 
@@ -35,8 +36,8 @@ function open(options: Partial<TunnelOptions> = {}): Promise<Tunnel> {
   });
 }
 
-function forwardTo(remotePort: number, localPort = 0) {
-  return { bind: "127.0.0.1", localPort, remoteHost: "127.0.0.1", remotePort };
+function forwardTo(remotePort: number, localPort = 0): ResolvedForward {
+  return { kind: "local", bind: "127.0.0.1", localPort, remoteHost: "127.0.0.1", remotePort };
 }
 
 function portOf(tunnel: Tunnel): number {
@@ -128,22 +129,22 @@ test("a port that nobody serves on the remote is a reset, and an event", async (
   const events: TunnelEvent[] = [];
   await using tunnel = await open({ forwards: [forwardTo(1)], onEvent: (event) => events.push(event) });
   await expect(fetch(`http://127.0.0.1:${portOf(tunnel)}/`)).rejects.toThrow();
-  expect(events).toMatchObject([{ type: "refused", forward: { remotePort: 1 } }]);
+  expect(events).toMatchObject([{ type: "refused", route: { remotePort: 1 } }]);
 });
 
 test("a port in use fails the whole start, and names who has it", async () => {
   await using taken = await serveTcp(() => {});
-  const free = await using_free();
+  const free = await freePort();
   const error = await open({ forwards: [forwardTo(1, free), forwardTo(1, taken.port)] }).catch((error) => error);
   expect(error.message).toMatch(
     new RegExp(`^the local port \`${taken.port}\` is in use by \`.+\` \\(process ${process.pid}\\)$`),
   );
-  expect(error.hint).toContain("`0`");
+  expect(error.hint).toContain("`--forward 0:127.0.0.1:1`");
   await expect(fetch(`http://127.0.0.1:${free}/`)).rejects.toThrow();
 });
 
 test("a login that fails fails the start and leaves no port", async () => {
-  const free = await using_free();
+  const free = await freePort();
   await expect(open({
     forwards: [forwardTo(1, free)],
     connect: () => Promise.reject(new Error("no")),
@@ -151,7 +152,7 @@ test("a login that fails fails the start and leaves no port", async () => {
   await expect(fetch(`http://127.0.0.1:${free}/`)).rejects.toThrow();
 });
 
-async function using_free(): Promise<number> {
+async function freePort(): Promise<number> {
   await using server = await serveTcp(() => {});
   return server.port;
 }

@@ -306,7 +306,7 @@ describe("files", () => {
   test("errors name the file, and nothing half is left here", async () => {
     const target = join(sshd.folder, "nothing");
     await expect(session.download("/does/not/exist", target)).rejects.toThrow(
-      "reading `/does/not/exist` on the remote: No such file",
+      "reading `/does/not/exist` on the remote: there is no such file",
     );
     expect(existsSync(target)).toBe(false);
     await expect(session.upload(join(sshd.folder, "absent"), "/tmp/x")).rejects.toThrow("cannot be opened");

@@ -18,19 +18,21 @@ export interface Sshd extends AsyncDisposable {
   readonly pid: number;
   /** Kills the processes of its connections; the server stays. */
   dropConnections(): void;
+  /** To the processes of its connections, and not to the server. */
+  signalConnections(signal: NodeJS.Signals): void;
   /** Kills it and its connections. */
   kill(): Promise<void>;
   /** Starts it again on the same port. */
   start(): Promise<void>;
 }
 
-export async function startSshd(extraConfig: string[] = []): Promise<Sshd> {
+export async function startSshd(extraConfig: string[] = [], listen: string[] = ["127.0.0.1"]): Promise<Sshd> {
   const folder = mkdtempSync(join(tmpdir(), "gpu-sshd-"));
   makeKey(join(folder, "host"));
   makeKey(join(folder, "user"));
   const port = await freePort();
   const config = [
-    `ListenAddress 127.0.0.1:${port}`,
+    ...listen.map((address) => `ListenAddress ${address}:${port}`),
     `HostKey ${folder}/host`,
     `AuthorizedKeysFile ${folder}/user.pub`,
     "PidFile none",
@@ -39,7 +41,8 @@ export async function startSshd(extraConfig: string[] = []): Promise<Sshd> {
     "PasswordAuthentication no",
     "MaxStartups 100",
     // The start-up files of whoever runs the tests are not part of them.
-    `SetEnv HOME=${folder}`,
+    // Nor are its programs: one that writes outside of the folder is put into `bin` as a pretended one.
+    `SetEnv HOME=${folder} "PATH=${folder}/bin:${process.env.PATH}"`,
     "Subsystem sftp internal-sftp",
     ...extraConfig,
   ];
@@ -55,12 +58,15 @@ export async function startSshd(extraConfig: string[] = []): Promise<Sshd> {
     get pid() {
       return daemon?.pid ?? 0;
     },
-    dropConnections() {
+    dropConnections: () => sshd.signalConnections("SIGKILL"),
+    signalConnections(signal) {
       for (const pid of childrenOf(sshd.pid)) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {
-          // It ended by itself.
+        for (const each of [pid, ...childrenOf(pid)]) {
+          try {
+            process.kill(each, signal);
+          } catch {
+            // It ended by itself.
+          }
         }
       }
     },
@@ -120,9 +126,9 @@ export const realWorld: Pick<World, "clock" | "dial" | "platform" | "random"> = 
   random: (byteCount) => randomBytes(byteCount),
   platform: process.platform,
   clock: realClock,
-  dial: ({ host, port, signal }) =>
+  dial: ({ host, port, signal, allowHalfOpen }) =>
     new Promise((resolve, reject) => {
-      const socket = net.connect({ host, port, noDelay: true });
+      const socket = net.connect({ host, port, allowHalfOpen, noDelay: true });
       const stop = () => socket.destroy(signal?.reason);
       signal?.addEventListener("abort", stop, { once: true });
       socket.once("connect", () => {

@@ -177,9 +177,24 @@ describe("following a job", () => {
 
   test("a server that only breaks off is given up, with the line that reconnects", async () => {
     const id = server.add({ status: "running", success: true, lines: ["a\n"] });
-    server.faults.push(...Array.from({ length: 20 }, () => ({ cutAfter: 0 })));
+    server.faults.push(...Array.from({ length: 400 }, () => ({ cutAfter: 0 })));
     const error = await failure(Array.fromAsync(client().streamJob(id)));
     expect(error.hint).toContain(`gpu ci wait ${id} --all`);
+  });
+
+  test("unless it is to be followed for as long as it takes", async () => {
+    const id = server.add({ status: "running", success: true, lines: ["a\n"] });
+    server.faults.push(...Array.from({ length: 400 }, () => ({ cutAfter: 0 })));
+    const troubles: (string | undefined)[] = [];
+    const { streamJob } = ciClient({
+      world: ciWorld({ home, clock }),
+      server: server.url,
+      apiKey: server.key,
+      onTrouble: (why) => troubles.push(why),
+    });
+    expect(logOf(await all(streamJob(id, { patienceMs: Infinity })))).toEqual(["a\n"]);
+    expect(troubles[0]).toContain("trying again");
+    expect(troubles.at(-1)).toBeUndefined();
   });
 
   test("stops at once when it is interrupted", async () => {
@@ -194,13 +209,118 @@ describe("following a job", () => {
   });
 });
 
+/** Everything the existing server was seen to do that a naive client takes for something else. */
+describe("the existing server's quirks", () => {
+  const started = { start_time: "2026-11-21T03:35:02.919541Z" };
+  const queued = { status: "queued", success: null, start_time: null };
+
+  test("a queue of a minute: `complete false` after 45 s, again and again, is no failure", async () => {
+    server.haste = 3000;
+    const id = server.add({ ...queued, lines: [] });
+    let asked = 0;
+    server.onJobAsked = () => {
+      if (++asked === 3) server.change(id, { ...started, status: "completed", success: true, lines: ["ran\n"] });
+    };
+    expect(await all(client().streamJob(id))).toEqual([{ type: "log", data: "ran\n" }, {
+      type: "complete",
+      success: true,
+    }]);
+    expect(asked).toBeGreaterThanOrEqual(3);
+  });
+
+  test("an end that is recorded more than 15 s late is waited for, and no line comes twice", async () => {
+    server.haste = 3000;
+    const id = server.add({ status: "running", success: null, lines: ["a\n", "b\n"] });
+    let asked = 0;
+    server.onJobAsked = () => {
+      if (++asked === 3) server.end(id, false);
+    };
+    expect(await all(client().streamJob(id))).toEqual([
+      { type: "log", data: "a\n" },
+      { type: "log", data: "b\n" },
+      { type: "complete", success: false },
+    ]);
+  });
+
+  test.each([
+    ["a line over 64 KiB", "x".repeat(70_000), "chunk is longer than limit"],
+    ["a byte that is not UTF-8", "\udcff\n", "can't decode byte 0xff"],
+  ])("%s ends the log, and the end that follows is true", async (_what, line, why) => {
+    const id = server.add({ success: true, lines: ["before\n", line, "after\n"] });
+    const events = await all(client().streamJob(id, { fromBeginning: true }));
+    expect(events).toEqual([
+      { type: "log", data: "before\n" },
+      { type: "log", data: expect.stringMatching(new RegExp(`^Error streaming logs: .*${why}.*\n$`)) },
+      { type: "complete", success: true },
+    ]);
+  });
+
+  test("a proxy that closes idle streams, however often, does not end the waiting", async () => {
+    const id = server.add({ status: "running", success: null, isLive: true, lines: ["a\n"] });
+    server.faults.push(...Array.from({ length: 30 }, () => ({ closeAfter: 1 })));
+    let opened = 0;
+    server.onStreamAsked = () => {
+      if (++opened === 31) server.end(id, true);
+    };
+    expect(await all(client().streamJob(id))).toEqual([{ type: "log", data: "a\n" }, {
+      type: "complete",
+      success: true,
+    }]);
+  });
+
+  test("a restart in the middle, with the job going on meanwhile, loses nothing", async () => {
+    server.next = { status: "running", success: null, isLive: true, lines: ["a\n"] };
+    const events = client().submitStreaming(zip);
+    const jobId = ((await clock.run(events.next())).value as { jobId: string }).jobId;
+    expect((await clock.run(events.next())).value).toEqual({ type: "log", data: "a\n" });
+    await server.restart(20);
+    server.say(jobId, "b\n");
+    server.end(jobId, true);
+    expect(await all(events)).toEqual([{ type: "log", data: "b\n" }, { type: "complete", success: true }]);
+  });
+
+  test("who was deactivated, and whose job it is, are told apart from a missing key", async () => {
+    const id = server.add({ isForeign: true });
+    expect((await failure(client().getJob(id))).message).toContain("is denied: it is another user's");
+    const inactive = await failure(client({ apiKey: server.inactiveKey }).listJobs());
+    expect(inactive).toMatchObject({ status: 401, message: expect.stringContaining("is not active") });
+    expect((await fetch(`${server.url}/jobs`)).status).toBe(403);
+  });
+
+  test("jobs that never began come last in the list, and are newer than any time", async () => {
+    const waiting = server.add(queued);
+    const old = server.add(started);
+    expect((await clock.run(client().listJobs())).map(({ job_id }) => job_id)).toEqual([old, waiting]);
+    const since = "2026-12-01T00:00:00.000Z";
+    expect((await clock.run(client().listJobs({ since }))).map(({ job_id }) => job_id)).toEqual([waiting]);
+  });
+
+  test("neither key nor project goes where an answer points", async () => {
+    let asked = 0;
+    await using elsewhere = Bun.serve({ port: 0, fetch: () => (asked++, new Response()) }) as never as
+      & AsyncDisposable
+      & { url: URL };
+    await using pointing = Bun.serve({
+      port: 0,
+      fetch: (request) =>
+        new URL(request.url).pathname === "/health"
+          ? Response.json({ status: "ok" })
+          : Response.redirect(elsewhere.url.href, 307),
+    }) as never as AsyncDisposable & { url: URL };
+    const error = await failure(client({ server: pointing.url.href }).submitAsync(zip));
+    expect(error.hint).toContain(elsewhere.url.origin);
+    expect(asked).toBe(0);
+  });
+});
+
 describe("errors say what to do", () => {
   test("no key", async () => {
     const error = await failure(client({ apiKey: "" }).listJobs());
     expect(error.message).toBe(
       "Authentication failed: API key is required. Set CI_API_KEY environment variable, use --api-key flag, or configure in ~/.ci/config",
     );
-    expect(server.requests).toEqual([]);
+    // Whether it is a server that asks for none.
+    expect(server.requests).toEqual(["GET /health"]);
   });
 
   test("a wrong key", async () => {

@@ -18,9 +18,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function unpack(bytes: Uint8Array, limits = { entries: 100, bytes: 1e6 }): Promise<void> {
+async function unpack(bytes: Uint8Array, platform?: NodeJS.Platform): Promise<void> {
   await Bun.write(join(folder, "it.zip"), bytes);
-  await extract(join(folder, "it.zip"), target, { limits });
+  await extract(join(folder, "it.zip"), target, { limits: { entries: 100, bytes: 1e6 }, platform });
+}
+
+/** What an archive that a Python script makes is refused with; "" when it is not. The script finds its path as `out`. */
+async function unpackMadeBy(script: string): Promise<string> {
+  const path = join(folder, "it.zip");
+  await Bun.$`python3 -c ${`import zipfile, sys, io\nout = sys.argv[1]\n${script}`} ${path}`.quiet();
+  return await extract(path, target).then(() => "", (error: Error) => error.message);
 }
 
 const text = (content: string) => new TextEncoder().encode(content);
@@ -89,6 +96,7 @@ test.each([
   ["an absolute name", { "/x": text("x") }, "leads out of the project"],
   ["a drive", { "C:\\x": text("x") }, "leads out of the project"],
   ["a name with .. for Windows", { "a\\..\\..\\x": text("x") }, "leads out of the project"],
+  ["a device", { x: [text(""), { os: 3, attrs: (0o020666 << 16) >>> 0 }] as never }, "is a device or a pipe"],
   ["a link", { x: [text("/etc"), { os: 3, attrs: (0o120777 << 16) >>> 0 }] as never }, "is a link"],
   ["too much", { x: new Uint8Array(2_000_000) }, "it holds more than 1 MiB"],
   ["too many", Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`f${i}`, text("x")])), "more than 100 files"],
@@ -113,4 +121,84 @@ test("refused: a size that is a lie, a name that is there twice, a wrong checksu
   const wrong = Buffer.from(zipSync({ y: text("abc") }, { level: 0 }));
   wrong.writeUInt8(0x7a, wrong.indexOf("abc"));
   await expect(unpack(wrong)).rejects.toThrow("is damaged");
+});
+
+test("refused where the system takes two spellings for one name, or knows no such name", async () => {
+  const twoCases = zipSync({ "Read/me": text("a"), "read/ME": text("b") });
+  await expect(unpack(twoCases, "darwin")).rejects.toThrow('"read/ME" and "Read" are one name on this system');
+  await expect(unpack(zipSync({ "é": text("a"), "e\u0301": text("b") }), "darwin")).rejects.toThrow("are one name");
+  for (const name of ["aux.txt", "a/COM1", "file.", "a:b", "a\\b"]) {
+    await expect(unpack(zipSync({ [name]: text("x") }), "win32")).rejects.toThrow("cannot be written");
+  }
+  await rm(target, { recursive: true });
+  await mkdir(target);
+  await unpack(twoCases, "linux");
+  expect((await readdir(target)).toSorted()).toEqual(["Read", "read"]);
+});
+
+test("refused: files that share their bytes, and what unpacks to a thousand times its size", async () => {
+  const zip = new ZipWriter();
+  const content = text("abc");
+  const sizes = { method: 0 as const, crc: crc32(content), packedBytes: 3, bytes: 3 };
+  const head = zip.known({ name: "a", mode: 0o644 }, sizes);
+  zip.known({ name: "b", mode: 0o644 }, sizes);
+  const shared = Buffer.from(zip.end());
+  // The second entry's place becomes the first one's.
+  shared.writeUInt32LE(0, shared.lastIndexOf(Buffer.from([0x50, 0x4b, 1, 2])) + 42);
+  shared.writeUInt32LE(head.length + 3, shared.length - 6);
+  await expect(unpack(Buffer.concat([head, content, shared]))).rejects.toThrow('"a" and "b" overlap');
+
+  const bomb = Buffer.from(zipSync({ x: new Uint8Array(100_000) }));
+  bomb.writeUInt32LE(2 ** 31, bomb.lastIndexOf(Buffer.from([0x50, 0x4b, 1, 2])) + 24);
+  await Bun.write(join(folder, "it.zip"), bomb);
+  await expect(extract(join(folder, "it.zip"), target)).rejects.toThrow(/would unpack to \d+ times its size/);
+  expect(await readdir(target)).toEqual([]);
+});
+
+testWith("python3")(
+  "what Python's zipfile writes is read: deflated, with sizes behind the content, and zip64",
+  async () => {
+    expect(
+      await unpackMadeBy(`
+class Pipe(io.RawIOBase):  # what cannot seek has sizes behind the content
+    def __init__(self): self.file = open(out, "wb")
+    def writable(self): return True
+    def write(self, data): return self.file.write(data)
+with zipfile.ZipFile(Pipe(), "w", zipfile.ZIP_DEFLATED) as z:
+    z.writestr("streamed/é.txt", "s" * 5000)
+    with z.open("large", "w", force_zip64=True) as f: f.write(b"l" * 3_000_000)
+    z.writestr(zipfile.ZipInfo("empty/"), "")
+`),
+    ).toBe("");
+    expect((await readdir(target, { recursive: true })).toSorted()).toEqual([
+      "empty",
+      "large",
+      "streamed",
+      "streamed/é.txt",
+    ]);
+    expect((await stat(join(target, "large"))).size).toBe(3_000_000);
+  },
+);
+
+testWith("python3")("refused: what is cut off anywhere, and a directory that lies", async () => {
+  await unpackMadeBy(`z = zipfile.ZipFile(out, "w"); z.writestr("a", "x" * 1000); z.writestr("b", "y"); z.close()`);
+  const whole = await readFile(join(folder, "it.zip"));
+  for (const length of [0, 10, 500, whole.length - 30, whole.length - 1]) {
+    await rm(target, { recursive: true });
+    await mkdir(target);
+    await expect(unpack(whole.subarray(0, length))).rejects.toThrow(/cut off|is empty|damaged/);
+  }
+  const lie = Buffer.from(whole);
+  lie.writeUInt16LE(3000, lie.length - 12);
+  await expect(unpack(lie)).rejects.toThrow(/damaged|more than 100 files/);
+  expect(await readdir(target)).toEqual([]);
+});
+
+testWith("zip")("refused: what is encrypted, and links as Info-ZIP writes them", async () => {
+  await Bun.write(join(folder, "secret"), "content");
+  await Bun.$`zip -q -P password it.zip secret`.cwd(folder);
+  await expect(extract(join(folder, "it.zip"), target)).rejects.toThrow('"secret" is encrypted');
+  await Bun.$`ln -s /etc link && rm it.zip && zip -qy it.zip link`.cwd(folder);
+  await expect(extract(join(folder, "it.zip"), target)).rejects.toThrow('"link" is a link');
+  expect(await readdir(target)).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { unzipSync } from "fflate";
 import { writeFileSync } from "node:fs";
-import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, truncate } from "node:fs/promises";
+import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type PackProgress, packProject } from "../../src/ci/pack.ts";
@@ -94,13 +94,67 @@ describe("what is sent", () => {
     expect(new TextDecoder().decode(unzipSync(await archive())["link.txt"])).toBe("content");
   });
 
-  test("secrets by their names are warned of", async () => {
-    for (const name of ["deploy/id_ed25519", "id_ed25519.pub", "server.pem", "credentials.json", "main.py"]) {
+  test("what looks like a secret is warned of, by its name or by what it holds", async () => {
+    for (const name of ["deploy/id_ed25519", "id_ed25519.pub", "credentials.json", "prod.env", "env.py", "main.py"]) {
       await write(name);
     }
+    await write("server.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n");
+    await write("settings.yaml", `key: AKIA${"Q".repeat(16)}\n`);
+    await write("docs.md", "AKIAIOSFODNN7EXAMPLE is an example, and -----BEGIN PRIVATE KEY-----... too\n");
+    await write("tests/key.ts", "const key = `-----BEGIN RSA PRIVATE KEY-----\nMIIEow`;\n");
     const { warnings } = (await packProject(dir, { ignore: true })).plan;
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toStartWith("`credentials.json`, `deploy/id_ed25519`, `server.pem` may hold secrets");
+    expect(warnings).toEqual([
+      '"credentials.json" looks like credentials, "deploy/id_ed25519" looks like a private key, ' +
+      '"prod.env" looks like a file of variables, "settings.yaml" looks like an AWS key, ' +
+      '"tests/key.ts" looks like a private key, and will be sent; a line in `.gpuignore` leaves it out',
+    ]);
+  });
+
+  testWith("git")("ignore files mean what git says they mean, in a folder of a repository too", async () => {
+    const project = join(dir, "packages/app");
+    const files: Record<string, string> = {
+      ".gitignore": "*.log\n!important.log\n/packages/app/generated\ntemp/\n\\#x\nspace\\ \n",
+      "packages/app/.gitignore": "build/**\n!build/keep\n**/deep/*.o\n[ab]*.tmp\n*.[!ch]pp\n/only-here\n",
+      "packages/app/sub/.gitignore": "!*.log\n*\n!*/\n!kept.*\n",
+    };
+    for (const [name, content] of Object.entries(files)) await write(name, content);
+    const names = [
+      ...[
+        "a.log",
+        "important.log",
+        "generated/x",
+        "temp/x",
+        "#x",
+        "space ",
+        "space",
+        "build/x",
+        "build/keep",
+        "x/deep/y.o",
+      ],
+      ...[
+        "deep/y.o",
+        "deeper/y.o",
+        "a1.tmp",
+        "c1.tmp",
+        "x.cpp",
+        "x.hpp",
+        "x.tpp",
+        "only-here",
+        "x/only-here",
+        "sub/a.log",
+      ],
+      ...["sub/b", "sub/kept.c", "sub/in/kept.d", "sub/in/e", "é.log", "plain"],
+    ];
+    for (const name of names) await write(`packages/app/${name}`, "x");
+    const env = { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" };
+    await Bun.$`git init -q`.cwd(dir).env(env);
+    const asked = Buffer.from(`${names.join("\0")}\0`);
+    const said = await Bun.$`git check-ignore -z --stdin < ${asked}`.cwd(project).env(env).nothrow().text();
+    const ignored = new Set(said.split("\0"));
+    const sent = (await packProject(project, { ignore: true })).plan.files.map(({ name }) => name);
+    expect(sent).toEqual(names.filter((name) => !ignored.has(name)).toSorted());
+    expect(sent.length).toBeGreaterThan(8);
+    expect(ignored.size).toBeGreaterThan(8);
   });
 });
 
@@ -201,6 +255,27 @@ describe("the archive", () => {
     expect(Buffer.from(await archive()).equals(Buffer.from(first))).toBe(true);
   });
 
+  test("is the same whoever packs it: times, order of making and the number of workers do not matter", async () => {
+    const fill = async (names: readonly string[], time: Date) => {
+      for (const name of names) {
+        await write(name, Buffer.alloc(name.startsWith("large") ? 5 * 2 ** 20 : 300_000, `${name} and more. `));
+        await utimes(join(dir, name), time, time);
+      }
+    };
+    const hash = async (workers: number) => {
+      const pack = await packProject(dir, { ignore: true, workers });
+      return Bun.hash(await new Response(pack.stream()).bytes());
+    };
+    const names = ["a", "b/c", "b/d", "e", "f", "g", "large", "large2", "z"];
+    await fill(names, new Date(2026, 1, 1));
+    const first = await hash(0);
+    expect(await hash(2)).toBe(first);
+    await rm(dir, { recursive: true });
+    // A time before 1980 is none that a zip can hold.
+    await fill(names.toReversed(), new Date(1971, 1, 1));
+    expect(await hash(3)).toBe(first);
+  });
+
   testWithReaders("holds large files, packed in pieces or stored where packing gains nothing", async () => {
     const text = new TextEncoder().encode("0123456789abcdef\n".repeat(300_000));
     const noise = new Uint8Array(5 * 2 ** 20);
@@ -244,8 +319,19 @@ describe("the archive", () => {
     const pack = await packProject(dir, { ignore: true });
     await rm(join(dir, "a"));
     await expect(new Response(pack.stream()).bytes()).rejects.toThrow("cannot read the file");
+    await rm(join(dir, "a"), { force: true });
     await symlink("/etc/passwd", join(dir, "a"));
     await expect(new Response(pack.stream()).bytes()).rejects.toThrow("cannot read the file");
+  });
+
+  test("goes on without what went away, where somebody is told", async () => {
+    for (const name of ["a", "b", "large"]) await write(name, "x".repeat(name === "large" ? 5_000_000 : 10));
+    const gone: string[] = [];
+    const pack = await packProject(dir, { ignore: true, onGone: (name) => gone.push(name) });
+    await rm(join(dir, "b"));
+    await rm(join(dir, "large"));
+    expect(Object.keys(unzipSync(await new Response(pack.stream()).bytes()))).toEqual(["a"]);
+    expect(gone).toEqual(["b", "large"]);
   });
 
   test("tells how far it is, and stops when it is told to", async () => {

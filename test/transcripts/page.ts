@@ -6,7 +6,13 @@ export interface Page {
 export type Part =
   | { readonly kind: "text"; readonly lines: readonly string[] }
   | { readonly kind: "file"; readonly name: string; readonly lines: readonly string[]; readonly fence: string }
-  | { readonly kind: "console"; readonly steps: readonly Step[]; readonly fence: string; readonly isTTY: boolean };
+  | { readonly kind: "console"; readonly steps: readonly Step[]; readonly fence: string; readonly on: Place };
+
+/** Where a block's commands are run: in pipes, or, as `console tty`, on a terminal; `console tty:60` is a narrow one. */
+export interface Place {
+  readonly isTTY: boolean;
+  readonly columns?: number;
+}
 
 /** One command and what it printed: stdout as it is, `2| ` before stderr, `[exit N]` when it was not 0. */
 export interface Step {
@@ -44,8 +50,13 @@ export function writePage({ parts }: Page): string {
 }
 
 function toPart(fence: string, language: string, argument: string | undefined, body: readonly string[]): Part {
-  if (language === "console") return { kind: "console", steps: toSteps(body), fence, isTTY: argument === "tty" };
+  if (language === "console") return { kind: "console", steps: toSteps(body), fence, on: toPlace(argument) };
   return { kind: "file", name: argument ?? "", lines: body, fence };
+}
+
+function toPlace(argument = ""): Place {
+  const [, columns] = /^tty:(\d+)$/.exec(argument) ?? [];
+  return columns === undefined ? { isTTY: argument === "tty" } : { isTTY: true, columns: Number(columns) };
 }
 
 function toSteps(lines: readonly string[]): Step[] {

@@ -7,7 +7,8 @@ import type { Command } from "../../src/command.ts";
 import { commands } from "../../src/commands.ts";
 import { durationMs } from "../../src/duration.ts";
 import { type FakeWorld, fakeWorld } from "../fake/world.ts";
-import { parsePage, type Part, splitTyped, type Step, toWords, writePage } from "./page.ts";
+import { steerableCloud } from "./steer.ts";
+import { parsePage, type Part, type Place, splitTyped, type Step, toWords, writePage } from "./page.ts";
 
 const pages = readdirSync(import.meta.dir).filter((file) => file.endsWith(".md")).toSorted();
 
@@ -54,6 +55,7 @@ test("every command is on a page, and each one's --json fits its schema", async 
 async function playFile(path: string): Promise<Played> {
   const written = await readFile(path, "utf8");
   await using fake = await fakeWorld();
+  const steerCloud = steerableCloud(fake.cloud);
   const seen = new Set<string>();
   const seenAsJson = new Set<string>();
   const onOutput = ({ command, output, isJson }: Shown) => {
@@ -63,7 +65,9 @@ async function playFile(path: string): Promise<Played> {
     checkJson(command, output);
   };
   const parts: Part[] = [];
-  for (const part of parsePage(written).parts) parts.push(await playPart(part, fake, onOutput));
+  for (const part of parsePage(written).parts) {
+    parts.push(await playPart(part, { fake, steerCloud, onOutput }));
+  }
   return { written, found: writePage({ parts }), seen, seenAsJson };
 }
 
@@ -73,29 +77,33 @@ interface Shown {
   readonly isJson: boolean;
 }
 
-type OnOutput = (shown: Shown) => void;
+interface Stage {
+  readonly fake: FakeWorld;
+  /** Makes the page's cloud fail, or work again. */
+  steerCloud(words: readonly string[]): void;
+  onOutput(shown: Shown): void;
+}
 
-async function playPart(part: Part, fake: FakeWorld, onOutput: OnOutput): Promise<Part> {
+async function playPart(part: Part, stage: Stage): Promise<Part> {
   if (part.kind === "text") return part;
   if (part.kind === "file") {
     if (part.name === "") return part;
-    const path = join(fake.world.cwd, part.name);
+    const path = join(stage.fake.world.cwd, part.name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, `${part.lines.join("\n")}\n`);
     return part;
   }
   const steps: Step[] = [];
   for (const { command } of part.steps) {
-    const fromPage = { line: command, isTTY: part.isTTY };
-    steps.push({ command, printed: await playStep(fromPage, fake, onOutput) });
+    const fromPage = { line: command, on: part.on };
+    steps.push({ command, printed: await playStep(fromPage, stage) });
   }
   return { ...part, steps };
 }
 
 async function playStep(
-  { line, isTTY }: { line: string; isTTY: boolean },
-  fake: FakeWorld,
-  onOutput: OnOutput,
+  { line, on }: { line: string; on: Place },
+  { fake, steerCloud, onOutput }: Stage,
 ): Promise<string[]> {
   const { command, typed } = splitTyped(line);
   const [called, ...argv] = toWords(command.replace(/^elsewhere /, ""));
@@ -103,8 +111,12 @@ async function playStep(
     fake.advance(durationMs(argv[0] ?? ""));
     return [];
   }
+  if (called === "cloud") {
+    steerCloud(argv);
+    return [];
+  }
   expect(called).toBe("gpu");
-  const terminal = fake.openTerminal({ isTTY, typed });
+  const terminal = fake.openTerminal({ ...on, typed });
   const isJson = argv.includes("--json");
   const exitCode = await runApp(argv, {
     world: { ...(command.startsWith("elsewhere ") ? anotherComputer(fake.world) : fake.world), terminal },

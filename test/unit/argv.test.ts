@@ -69,6 +69,11 @@ describe("arguments", () => {
     });
   });
 
+  test("a switch that is on by default may be said all the same", () => {
+    expect(parse(["--wait"]).input).toEqual({ hours: 4, wait: true, all: false });
+    expect(parse(["--wait", "--no-wait"]).input).toMatchObject({ wait: false });
+  });
+
   test("what stands behind two dashes is not read as flags", () => {
     expect(parse(["i-1", "--", "ls", "--all", "--", "-H"]).input).toMatchObject({
       command: ["ls", "--all", "--", "-H"],

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { JobLog } from "../../src/ci/job-log.ts";
 import { readForm } from "../../src/ci/multipart.ts";
 import { readProject } from "../../src/ci/project.ts";
 import { ciSettings } from "../../src/ci/settings.ts";
@@ -45,60 +44,6 @@ describe("a form", () => {
   test("of another type holds no file", async () => {
     expect(await readForm(ReadableStream.from([Buffer.from("{}")]), { contentType: "application/json", write() {} }))
       .toMatchObject({ hasFile: false });
-  });
-});
-
-describe("a log", () => {
-  test("is followed while it grows, each line once, the last one without a newline too", async () => {
-    const log = JobLog.create(join(folder, "log"));
-    log.write("a\nb");
-    const lines = log.follow({ after: 0 });
-    expect((await lines.next()).value).toEqual({ number: 1, text: "a\n" });
-    const next = lines.next();
-    log.write("c\nd");
-    expect((await next).value).toEqual({ number: 2, text: "bc\n" });
-    expect(await log.lineCount()).toBe(2);
-    log.close();
-    expect(await Array.fromAsync(lines)).toEqual([{ number: 3, text: "d" }]);
-    expect(await Array.fromAsync(JobLog.finished(join(folder, "log")).follow({ after: 1 }))).toMatchObject([{
-      number: 2,
-    }, { number: 3 }]);
-  });
-
-  test("has the same numbers in every reading, also for lines that are too long", async () => {
-    const log = JobLog.create(join(folder, "log"));
-    const text = `${"é".repeat(50_000)}\nend\n`;
-    const live = Array.fromAsync(log.follow({ after: 0 }));
-    for (let at = 0; at < text.length; at += 999) {
-      log.write(text.slice(at, at + 999));
-      await Promise.resolve();
-    }
-    log.close();
-    const again = await Array.fromAsync(JobLog.finished(join(folder, "log")).follow({ after: 0 }));
-    expect(await live).toEqual(again);
-    expect(again.map((line) => line.text).join("")).toBe(text);
-    expect(again.map((line) => line.text.length)).toEqual([32_768, 17_233, 4]);
-  });
-
-  test("that grows too large is cut between two characters, and says so once", async () => {
-    const path = join(folder, "log");
-    const log = JobLog.create(path, { maxBytes: 1024 });
-    for (let count = 0; count < 5; count++) log.write("é".repeat(333));
-    log.note("the job was stopped: it was cancelled");
-    log.close();
-    expect(await Bun.file(path).text()).toBe(
-      `${"é".repeat(512)}\ngpu: the log is cut here, at 1024 bytes; the job goes on\n` +
-        "gpu: the job was stopped: it was cancelled\n",
-    );
-  });
-
-  test("that is followed no more leaves nothing waiting", async () => {
-    const log = JobLog.create(join(folder, "log"));
-    const stop = new AbortController();
-    const lines = Array.fromAsync(log.follow({ after: 0, signal: stop.signal }));
-    stop.abort();
-    expect(await lines).toEqual([]);
-    log.close();
   });
 });
 
@@ -161,6 +106,10 @@ describe("a project", () => {
       test: "npm test -- --reporter tap a",
       env: { CI: "true" },
       timeoutMs: 5_400_000,
+      limits: {},
+      hasNetwork: true,
+      artifacts: ["reports/**"],
+      results: "reports/junit.xml",
     });
   });
 
@@ -179,17 +128,22 @@ describe("settings", () => {
   test("come from flags, environment, the key file and the configuration, in this order", async () => {
     const configured = { server: "https://configured.test", apiKey: "configured" };
     const world = { env: {}, home: folder };
-    expect(await ciSettings(world)).toEqual({ server: "http://localhost:8000", apiKey: undefined });
-    expect(await ciSettings(world, { configured })).toEqual(configured);
+    expect(await ciSettings(world)).toEqual({ server: "http://localhost:8000", apiKey: undefined, keyFrom: undefined });
+    expect(await ciSettings(world, { configured })).toEqual({ ...configured, keyFrom: "the configuration" });
     await Bun.write(join(folder, ".ci", "config"), "other=1\n  api_key=from-file  \n");
-    expect(await ciSettings(world, { configured })).toEqual({ ...configured, apiKey: "from-file" });
+    expect(await ciSettings(world, { configured })).toEqual({
+      ...configured,
+      apiKey: "from-file",
+      keyFrom: "`~/.ci/config`",
+    });
     const env = { CI_API_KEY: "from-env", CI_SERVER_URL: "http://env.test" };
     expect(await ciSettings({ ...world, env }, { configured })).toEqual({
       server: "http://env.test",
       apiKey: "from-env",
+      keyFrom: "`CI_API_KEY`",
     });
     const flags = { server: "http://flag.test", apiKey: "from-flag" };
-    expect(await ciSettings({ ...world, env }, { flags, configured })).toEqual(flags);
+    expect(await ciSettings({ ...world, env }, { flags, configured })).toEqual({ ...flags, keyFrom: "`--api-key`" });
   });
 
   test("an address that is none is a usage error", async () => {

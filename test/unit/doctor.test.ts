@@ -44,13 +44,13 @@ describe("checks", () => {
       check("one", () => Promise.reject(new GpuError("it broke", { hint: "mend it" }))),
       check(
         "other",
-        async () => [{ of: "a", status: "ok", detail: "fine" }, { of: "b", status: "warn", detail: "hm" }],
+        async () => [{ of: "a", status: "ok", detail: "fine" }, { of: "b", status: "warn", detail: "hm", fix: "look" }],
       ),
     ]);
     expect(results).toEqual([
       { check: "one", status: "fail", detail: "it broke", fix: "mend it" },
       { check: "other a", status: "ok", detail: "fine", fix: null },
-      { check: "other b", status: "warn", detail: "hm", fix: null },
+      { check: "other b", status: "warn", detail: "hm", fix: "look" },
     ]);
   });
 
@@ -103,6 +103,26 @@ describe("the clock", () => {
     const { found } = await doctor(home, "clock");
     expect(found[0]?.status).toBe(status);
     if (status !== "ok") expect(found[0]?.detail).toContain(skewMs > 0 ? "ahead of" : "behind");
+  });
+});
+
+describe("the clock of a server that", () => {
+  const date = (method: string) => new Response(null, method === "GET" ? { headers: { date: now } } : {});
+  let now = "";
+
+  test.each([
+    ["gives its time with GET alone is asked twice", date, "ok", "agrees"],
+    ["gives none is not known", () => new Response(null), "warn", "gives no time"],
+    ["is away is not known", () => Promise.reject(new Error("offline")), "warn", "cannot be reached"],
+  ])("%s", async (_, answer, status, detail) => {
+    await using home = await setUp();
+    await home.gpu("configure --provider lambda --api-key good");
+    now = new Date(home.world.clock.now()).toUTCString();
+    Object.assign(home.world, { fetch: async (_: string, init: RequestInit) => await answer(init.method ?? "GET") });
+    const { found } = await doctor(home, "clock");
+    expect(found[0]).toMatchObject({ status, detail: expect.stringContaining(detail) });
+    // What is not as it should be says what to do.
+    if (status !== "ok") expect(found[0]?.fix).toMatch(/date -u|doctor clock/);
   });
 });
 
@@ -177,8 +197,12 @@ test("a damaged journal fails, and a key of the wrong form too", async () => {
   await mkdir(home.world.folders.state, { recursive: true });
   await writeFile(join(home.world.folders.state, "journal.db"), "this is no database".repeat(100));
   await writeFile(join(home.world.folders.state, "id_ed25519"), "nor is this a key");
-  const { found } = await doctor(home, "journal ssh-key");
-  expect(found.map(({ status }) => status)).toEqual(["fail", "fail"]);
+  const { found } = await doctor(home, "journal ssh-key rentals");
+  expect(found.map(({ check, status }) => [check, status])).toEqual([
+    ["ssh-key", "fail"],
+    ["journal", "fail"],
+    ["rentals", "warn"],
+  ]);
 });
 
 describe("the network's variables", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { UsageError } from "../../src/errors.ts";
-import { parseForward, resolveForward } from "../../src/ssh/forward.ts";
+import { isLoopback, parseForward, parseReverse, parseSocks, resolveForward } from "../../src/ssh/forward.ts";
 import { quote } from "../../src/quote.ts";
 
 const services = { ci: { host: "ci", port: 8000 }, agent: { host: "127.0.0.1", port: 8080 } };
@@ -18,7 +18,13 @@ describe("a forward", () => {
     ["8000:[::1]:22", "127.0.0.1", 8000, "::1", 22],
     ["10.0.0.1:8000:db:65535", "10.0.0.1", 8000, "db", 65535],
   ])("%s", (text, bind, localPort, remoteHost, remotePort) => {
-    expect(resolveForward(parseForward(text), services)).toEqual({ bind, localPort, remoteHost, remotePort });
+    expect(resolveForward(parseForward(text), services)).toEqual({
+      kind: "local",
+      bind,
+      localPort,
+      remoteHost,
+      remotePort,
+    });
   });
 
   test.each([
@@ -46,6 +52,50 @@ describe("a forward", () => {
     expect(() => parseForward(text)).toThrow(UsageError);
     expect(() => parseForward(text)).toThrow(`the forward \`${text}\``);
   });
+});
+
+describe("a reverse forward", () => {
+  test.each([
+    ["9000:3000", "127.0.0.1", 9000, "127.0.0.1", 3000],
+    ["0:3000", "127.0.0.1", 0, "127.0.0.1", 3000],
+    ["*:80:3000", "0.0.0.0", 80, "127.0.0.1", 3000],
+    ["80:db.lab:5432", "127.0.0.1", 80, "db.lab", 5432],
+    ["[::1]:80:[::1]:8080", "::1", 80, "::1", 8080],
+  ])("%s", (text, remoteHost, remotePort, bind, localPort) => {
+    expect(parseReverse(text)).toEqual({ kind: "reverse", remoteHost, remotePort, bind, localPort });
+  });
+
+  test.each(["", "80", "80:0", "80:ci", "65536:80", "a b:80:80", "80:80:80"])("`%s` is refused", (text) => {
+    expect(() => parseReverse(text)).toThrow(`the reverse forward \`${text}\``);
+  });
+});
+
+describe("a place for SOCKS", () => {
+  test.each([
+    ["1080", "127.0.0.1", 1080],
+    ["0", "127.0.0.1", 0],
+    ["[::1]:1080", "::1", 1080],
+    ["*:1080", "0.0.0.0", 1080],
+  ])("%s", (text, bind, localPort) => {
+    expect(parseSocks(text)).toMatchObject({ kind: "socks", bind, localPort });
+  });
+
+  test.each(["", "x", "1:2:3", ":1080", "65536", "$(x):1"])("`%s` is refused", (text) => {
+    expect(() => parseSocks(text)).toThrow(UsageError);
+  });
+});
+
+test.each([
+  ["127.0.0.1", true],
+  ["127.8.8.8", true],
+  ["::1", true],
+  ["localhost", true],
+  ["0.0.0.0", false],
+  ["::", false],
+  ["10.0.0.1", false],
+  ["127.0.0.1.example.com", false],
+])("`%s` is this computer alone: %p", (bind, isAlone) => {
+  expect(isLoopback(bind)).toBe(isAlone);
 });
 
 test("quoted words come back from a shell as they were", () => {

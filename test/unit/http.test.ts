@@ -226,7 +226,11 @@ describe("server-sent events", () => {
     const { events, ids } = await read(
       ": ping\n\nid: 1\ndata: é–1\n\n: ping\n\ndata: two\ndata: lines\n\nid: 7\n\ndata: cut off",
     );
-    expect(events).toEqual([{ id: "1", data: "é–1" }, { id: "1", data: "two\nlines" }]);
+    expect(events).toEqual([{ id: "1", ownId: "1", data: "é–1" }, {
+      id: "1",
+      ownId: undefined,
+      data: "two\nlines",
+    }]);
     expect(ids).toEqual(["1", "7"]);
   });
 

@@ -30,16 +30,16 @@ test("accounts and addresses are counted apart, and an emulator on this computer
   const emulated = another({ url: "http://localhost:7" });
   for (let time = 0; time < 5; time++) await emulated.list();
   expect(clock.now()).toBe(start);
-  expect(emulated.facts.pollMs).toBe(2_000);
-  expect(another().facts.pollMs).toBe(10_000);
+  expect(emulated.facts.pollMs).toBe(250);
+  expect(another().facts.pollMs).toBe(5_000);
 });
 
 test("after Cloudflare's 429 everybody waits ten seconds, then twenty, then forty", async () => {
-  const { cloud, another, provider, clock } = lambdaFixture();
+  const { cloud, another, provider, clock, progress } = lambdaFixture();
   const start = clock.now();
   cloud.trouble("GET /instances", rateLimit(), rateLimit(), rateLimit());
   const listed = provider.list();
-  while (cloud.seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (progress.length === 0) await new Promise((resolve) => setImmediate(resolve));
   await Promise.all([listed, another().offers()]);
   const at = (path: string) => cloud.seen.filter((seen) => seen.path === path).map((seen) => seen.at - start);
   const [first, second = 0, third = 0, fourth = 0] = at("/instances");
@@ -74,6 +74,38 @@ test("Retry-After wins", async () => {
   await provider.list();
   const [first = 0, second = 0] = cloud.seen.map(({ at }) => at);
   expect(second - first).toBe(3000);
+});
+
+test("a 429 on the way to a launch is waited out: to the key that is added, and no second launch", async () => {
+  const { cloud, provider, clock } = lambdaFixture();
+  const start = clock.now();
+  cloud.trouble("POST /ssh-keys", rateLimit(), rateLimit());
+  await provider.launch(launchRequest());
+  expect(cloud.paths()).toEqual(["GET /ssh-keys", ...Array(3).fill("POST /ssh-keys"), launchPath]);
+  expect(cloud.keys).toHaveLength(1);
+  expect(clock.now() - start).toBeGreaterThanOrEqual(30_000);
+});
+
+test("an emulator that says that it limits is asked no faster, by any process, for a minute", async () => {
+  const emulated = { url: "http://localhost:7" };
+  const { cloud, another, clock } = lambdaFixture(emulated);
+  const marked = () => new Response("error code: 1015", { status: 429, headers: { "ratelimit-policy": "r;q=1;w=1" } });
+  const gaps = async (ask: () => Promise<unknown>) => {
+    const from = cloud.seen.length;
+    for (let time = 0; time < 3; time++) await ask();
+    return cloud.seen.slice(from + 1).map(({ at }, index) => Math.floor(at - (cloud.seen[from + index]?.at ?? 0)));
+  };
+  // One by chance, without the header, slows nothing down but itself.
+  cloud.trouble("GET /instances", rateLimit());
+  expect(await gaps(() => another().list())).toEqual([501, 0, 0]);
+  cloud.trouble("GET /instances", marked());
+  expect(await gaps(() => another().list())).toEqual([1050, 1050, 1050]);
+  await another().launch(launchRequest());
+  await another().launch(launchRequest({ token: "1".repeat(20) }));
+  const launches = cloud.seen.filter(({ path }) => path.endsWith("launch")).map(({ at }) => at);
+  expect((launches[1] ?? 0) - (launches[0] ?? 0)).toBeGreaterThanOrEqual(12_000);
+  await clock.sleep(60_000);
+  expect(await gaps(() => another().list())).toEqual([0, 0]);
 });
 
 test("a launch whose turn has not come is not sent once nobody wants it", async () => {
@@ -139,5 +171,5 @@ test("a launch over a real connection that is cut is there once, and its outcome
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   }
-  expect(await provider.launch(launchRequest()).catch((error: unknown) => error)).toMatchObject({ reason: "request" });
+  expect(await provider.launch(launchRequest()).catch((error: unknown) => error)).toMatchObject({ reason: "trouble" });
 });

@@ -103,6 +103,15 @@ describe("a launch", () => {
     expect(String(user_data)).not.toContain("a".repeat(64)); // the agent's token comes later, over SSH
   });
 
+  test("carries a person's tags too, and none of them in place of its token", async () => {
+    const { cloud, provider } = lambdaFixture({}, local);
+    await provider.launch(launchRequest({ tags: { team: "a", "gpu-token": "x" } }));
+    expect(cloud.seen.at(-1)?.body?.tags).toEqual([
+      { key: "gpu-token", value: "0123456789abcdef0123" },
+      { key: "team", value: "a" },
+    ]);
+  });
+
   test("leaves on a connection of its own and follows no redirect", async () => {
     const { cloud, provider } = lambdaFixture({}, local);
     await provider.launch(launchRequest());

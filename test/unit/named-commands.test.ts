@@ -105,9 +105,12 @@ const ofTheSystem = [
   "DBUS_SESSION_BUS_ADDRESS",
   "HOME",
   "LOCALAPPDATA",
+  "LOGNAME",
   "PATH",
   "SystemRoot",
   "TERM",
+  "USER",
+  "USERNAME",
   "XDG_RUNTIME_DIR",
 ];
 
@@ -120,6 +123,10 @@ test("every environment variable that is read is documented, and every one that 
       ...text.matchAll(/\breadVariable\([^,]+, "([^"]+)"/g),
       ...text.matchAll(/\benv: "([A-Z_]+)"/g),
       ...text.matchAll(/"(GPU_[A-Z_]+|[A-Z_]+_(?:API_KEY|API_URL|SERVER_URL|PROXY|CA_CERTS))"/g),
+      // What a script of ours sets for a command.
+      ...[...text.matchAll(/^\s*export ((?:GPU_\w+ ?)+)$/gm)].flatMap((
+        [, names = ""],
+      ) => [...names.matchAll(/(\w+)/g)]),
       ...[...text.matchAll(/\{([^{}]*)\} = (?:\w+\.)*env\b/g)].flatMap((
         [, names = ""],
       ) => [...names.matchAll(/(\w+)/g)]),

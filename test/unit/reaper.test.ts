@@ -143,7 +143,7 @@ test("a stop that fails is tried until it works, and shouted about until then", 
   const state = it.computer.state;
   expect(mayBeStillRunning(state)).toBe(true);
   expect(describeStillRunning(it.journal, it.computer.clock.now())).toEqual([
-    "STILL RUNNING: i-1, gpu_1x_a10 from fake, $0.75/h, could not be stopped for 0 min: 503; `gpu stop i-1` tries again",
+    "STILL RUNNING: i-1, gpu_1x_a10 from fake, $0.75/h, could not be stopped for 5 s: 503; `gpu stop i-1` tries again",
   ]);
   expect(it.reaper.hunts).toMatchObject([{ token, failure: expect.stringContaining("503") }]);
   // Told once, not once a try.

@@ -104,6 +104,13 @@ function fakeCommands(events: string[]): CommandEntry[] {
       instanceHandle({
         isOurs: true,
         close: () => Promise.resolve(),
+        lease: {
+          clock: { now: () => 0, sleep: () => new Promise(() => {}) },
+          label: id,
+          read: () => undefined,
+          warnMs: () => Promise.resolve(600_000),
+          note() {},
+        },
         id,
         name: id,
         execute: async (command, { output }) => {
@@ -111,6 +118,7 @@ function fakeCommands(events: string[]): CommandEntry[] {
           await output(new TextEncoder().encode(`${id} did ${command}\n`), "stdout");
           return { exitCode: command.startsWith("false") ? 1 : 0 };
         },
+        startJob: () => Promise.reject(new Error("no job here")),
         openTunnel: (forward) => {
           events.push(`tunnel ${forward.join(" ")}`);
           return Promise.resolve({
@@ -121,6 +129,7 @@ function fakeCommands(events: string[]): CommandEntry[] {
         },
         upload: () => Promise.resolve(),
         download: () => Promise.resolve(),
+        sync: () => Promise.reject(new Error("not here")),
         keep: ({ why }) => Promise.resolve(void events.push(`keep ${id}: ${why}`)),
         stop: () => Promise.resolve(void events.push(`stop ${id}`)),
       }),

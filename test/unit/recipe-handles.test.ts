@@ -1,5 +1,15 @@
 import { expect, test } from "bun:test";
+import { FakeClock } from "../fake/clock.ts";
 import { instanceHandle, type InstanceParts, tunnelHandle } from "../../src/recipe/handles.ts";
+
+/** Nothing is due. */
+const endlessLease = {
+  clock: new FakeClock({ mode: "manual" }),
+  label: "i-1 (box)",
+  read: () => undefined,
+  warnMs: () => Promise.resolve(600_000),
+  note() {},
+};
 
 function machine(parts: Partial<InstanceParts> = {}) {
   const events: string[] = [];
@@ -7,12 +17,15 @@ function machine(parts: Partial<InstanceParts> = {}) {
   const handle = instanceHandle({
     isOurs: true,
     close: () => Promise.resolve(),
+    lease: endlessLease,
     id: "i-1",
     name: "box",
     execute: () => Promise.resolve({ exitCode: 0 }),
+    startJob: () => Promise.reject(new Error("no job here")),
     openTunnel: () => Promise.reject(new Error("no tunnel here")),
     upload: () => say("upload"),
     download: () => say("download"),
+    sync: () => Promise.reject(new Error("not here")),
     keep: () => say("keep"),
     stop: () => say("stop"),
     ...parts,

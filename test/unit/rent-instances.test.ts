@@ -43,6 +43,7 @@ test("what is rented is shown with its lease and its cost", async () => {
     type: "gpu_1x_a10",
     region: "us-west-1",
     state: "running",
+    unknownWhy: null,
     address: { host: "192.0.2.1", port: 22, user: "ubuntu" },
     pricePerHour: 0.75,
     costDollars: 0.375,

@@ -1,61 +1,64 @@
 import { expect, test } from "bun:test";
 import type { Duplex } from "node:stream";
 import { SshError } from "../../src/ssh/failure.ts";
+import { GoneError } from "../../src/ssh/reconnect.ts";
 import type { Session } from "../../src/ssh/session.ts";
 import { openTunnel, type TunnelEvent, type TunnelOptions } from "../../src/ssh/tunnel.ts";
 import { FakeClock } from "../fake/clock.ts";
 
-/** A session without a network: it answers probes until it is told to be silent or dead. */
-class FakeSession implements Session {
-  readonly address = { host: "fake", port: 22, user: "fake" };
-  readonly #over = Promise.withResolvers<Error | undefined>();
-  readonly closed = this.#over.promise;
-  #isSilent = false;
-  isDisposed = false;
+const notHere = () => Promise.reject(new Error("not here"));
 
-  fallSilent(): void {
-    this.#isSilent = true;
-  }
-  die(): void {
-    this.#over.resolve(new SshError("gone", { reason: "lost" }));
-  }
-  latency(): Promise<number> {
-    return this.#isSilent ? new Promise(() => {}) : Promise.resolve(7);
-  }
-  exec(): Promise<never> {
-    return Promise.reject(new Error("not here"));
-  }
-  openStream(): Promise<Duplex> {
-    return Promise.reject(new Error("not here"));
-  }
-  upload(): Promise<void> {
-    return Promise.reject(new Error("not here"));
-  }
-  download(): Promise<void> {
-    return Promise.reject(new Error("not here"));
-  }
-  [Symbol.asyncDispose](): Promise<void> {
-    this.isDisposed = true;
-    this.#over.resolve(undefined);
-    return Promise.resolve();
-  }
+/** A session without a network: it answers probes until it is told to be silent or dead. */
+function fakeSession() {
+  const over = Promise.withResolvers<Error | undefined>();
+  let silence: PromiseWithResolvers<number> | undefined;
+  const fake = {
+    isDisposed: false,
+    probes: 0,
+    fallSilent: () => void (silence = Promise.withResolvers()),
+    /** Answers what it was asked meanwhile. */
+    speak() {
+      silence?.resolve(9);
+      silence = undefined;
+    },
+    die: () => over.resolve(new SshError("gone", { reason: "lost" })),
+    address: { host: "fake", port: 22, user: "fake" },
+    closed: over.promise,
+    latency() {
+      fake.probes++;
+      return silence?.promise ?? Promise.resolve(7);
+    },
+    openStream: (): Promise<Duplex> => notHere(),
+    exec: notHere,
+    listen: notHere,
+    upload: notHere,
+    download: notHere,
+    sftp: notHere,
+    [Symbol.asyncDispose]() {
+      fake.isDisposed = true;
+      over.resolve(undefined);
+      return Promise.resolve();
+    },
+  };
+  return fake;
 }
 
 const refused = () => new SshError("refused", { reason: "refused" });
 
 async function setUp(options: Partial<TunnelOptions> = {}) {
   const clock = new FakeClock({ mode: "manual" });
-  const sessions: FakeSession[] = [];
+  const sessions: ReturnType<typeof fakeSession>[] = [];
   const events: TunnelEvent[] = [];
-  const network = { failure: undefined as Error | undefined };
+  const network = { failure: undefined as Error | undefined, attempts: 0 };
   const tunnel = await openTunnel({
-    world: { clock, platform: process.platform },
-    forwards: [{ bind: "127.0.0.1", localPort: 0, remoteHost: "localhost", remotePort: 1 }],
+    world: { clock, platform: process.platform, dial: notHere },
+    forwards: [{ kind: "local", bind: "127.0.0.1", localPort: 0, remoteHost: "localhost", remotePort: 1 }],
     connect: () => {
+      network.attempts++;
       if (network.failure) return Promise.reject(network.failure);
-      const session = new FakeSession();
+      const session = fakeSession();
       sessions.push(session);
-      return Promise.resolve(session);
+      return Promise.resolve(session as Partial<Session> as Session);
     },
     onEvent: (event) => events.push(event),
     ...options,
@@ -63,15 +66,52 @@ async function setUp(options: Partial<TunnelOptions> = {}) {
   return { clock, sessions, events, network, tunnel };
 }
 
-test("a session that no longer answers its probe is replaced", async () => {
-  const { clock, sessions, tunnel } = await setUp({ probeEveryMs: 10_000 });
+const typesOf = (events: readonly TunnelEvent[]) => events.map(({ type }) => type);
+
+test("a session that no longer answers its probe is replaced within four seconds", async () => {
+  const { clock, sessions, events, tunnel } = await setUp();
   await using _ = tunnel;
   await clock.advance(15_000);
   expect(tunnel.status()).toMatchObject({ state: "open", latencyMs: 7, reconnects: 0 });
   sessions[0]?.fallSilent();
-  await clock.advance(20_000);
+  await clock.advance(3900);
   expect(sessions.map(({ isDisposed }) => isDisposed)).toEqual([true, false]);
-  expect(tunnel.status()).toMatchObject({ state: "open", reconnects: 1 });
+  expect(tunnel.status()).toMatchObject({ state: "open", reconnects: 1, reason: undefined });
+  expect(typesOf(events)).toEqual(["silent", "reconnected"]);
+});
+
+test("a session that was only slow goes on where nothing better was found", async () => {
+  const { clock, sessions, events, network, tunnel } = await setUp();
+  await using _ = tunnel;
+  network.failure = refused();
+  sessions[0]?.fallSilent();
+  await clock.advance(20_000);
+  expect(tunnel.status()).toMatchObject({ state: "reconnecting", reason: "refused" });
+  sessions[0]?.speak();
+  await clock.advance(0);
+  expect(tunnel.status()).toMatchObject({ state: "open", reconnects: 0, reason: undefined });
+  expect(typesOf(events).filter((type) => type !== "retry")).toEqual(["silent", "answers"]);
+  network.failure = undefined;
+  await clock.advance(60_000);
+  expect(sessions.length).toBe(1);
+});
+
+test("a session that stays silent is dead after a minute", async () => {
+  const { clock, sessions, network, tunnel } = await setUp();
+  await using _ = tunnel;
+  network.failure = refused();
+  sessions[0]?.fallSilent();
+  await clock.advance(58_000);
+  expect(sessions[0]?.isDisposed).toBe(false);
+  await clock.advance(6000);
+  expect(sessions[0]?.isDisposed).toBe(true);
+});
+
+test("probing an idle tunnel costs a question in two seconds", async () => {
+  const { clock, sessions, tunnel } = await setUp();
+  await using _ = tunnel;
+  await clock.advance(60_000);
+  expect(sessions[0]?.probes).toBe(30);
 });
 
 test("retries slow down to one in five seconds, and go on while nobody sets an end", async () => {
@@ -88,6 +128,23 @@ test("retries slow down to one in five seconds, and go on while nobody sets an e
   expect(tunnel.status()).toMatchObject({ state: "open", reconnects: 1, reason: undefined });
 });
 
+test("after the computer's sleep it is tried at once, and a night is no time without an answer", async () => {
+  const clock = new SleepyClock();
+  const { sessions, network, tunnel } = await setUp({
+    world: { clock, platform: process.platform, dial: notHere },
+    giveUpAfterMs: 300_000,
+  });
+  await using _ = tunnel;
+  network.failure = refused();
+  sessions[0]?.die();
+  await clock.advance(60_300);
+  const before = network.attempts;
+  clock.fallAsleep(8 * 3_600_000);
+  await clock.advance(1000);
+  expect(network.attempts).toBe(before + 1);
+  expect(tunnel.status().state).toBe("reconnecting");
+});
+
 test("it is given up after its time, with the reason", async () => {
   const { clock, sessions, network, tunnel } = await setUp({ giveUpAfterMs: 300_000 });
   network.failure = refused();
@@ -98,9 +155,12 @@ test("it is given up after its time, with the reason", async () => {
   expect((await tunnel.closed)?.message).toBe("the tunnel was given up after 300 s: refused");
 });
 
-test("another host key ends it at once", async () => {
+test.each([
+  ["another host key", new SshError("changed", { reason: "host-key" })],
+  ["a machine that was stopped", new GoneError("changed")],
+])("%s ends it at once", async (_what, failure) => {
   const { clock, sessions, network, tunnel } = await setUp();
-  network.failure = new SshError("changed", { reason: "host-key" });
+  network.failure = failure;
   sessions[0]?.die();
   await clock.advance(0);
   expect((await tunnel.closed)?.message).toBe("changed");
@@ -130,3 +190,21 @@ test("closing it while it reconnects is no error", async () => {
   await tunnel.close();
   expect(await tunnel.closed).toBeUndefined();
 });
+
+/** A clock whose day goes on while nothing else does. */
+class SleepyClock extends FakeClock {
+  #sleptMs = 0;
+
+  constructor() {
+    super({ mode: "manual" });
+  }
+  fallAsleep(ms: number): void {
+    this.#sleptMs += ms;
+  }
+  override now(): number {
+    return super.now() + this.#sleptMs;
+  }
+  override monotonic(): number {
+    return super.now();
+  }
+}

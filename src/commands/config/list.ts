@@ -17,6 +17,13 @@ export default defineCommand({
   view: (settings) => ({
     columns: ["setting", "value", "source", "from"],
     rows: settings.map(({ key, value, source, from }) => [key, cellText(value), source, from ?? "-"]),
+    narrow: [
+      { column: "from", min: 14 },
+      { column: "value", min: 24 },
+      { column: "from" },
+      { column: "value", min: 12 },
+      { column: "source" },
+    ],
   }),
 });
 

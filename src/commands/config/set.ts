@@ -5,6 +5,7 @@ export default defineCommand({
   name: "config set",
   summary: "Change a setting and keep the file's comments",
   effect: "write",
+  takesNewProfile: true,
   examples: [
     { command: "gpu config set defaults.hours 2", says: "a number" },
     { command: "gpu config set defaults.type gpu_1x_a10 gpu_1x_a100", says: "a list, in order of preference" },

@@ -31,7 +31,7 @@ export default defineStream({
     seed: z.number().int().min(0).max(2 ** 32 - 1).optional().describe("what chance is drawn from"),
     faults: z.array(z.string()).optional().meta({
       placeholder: "preset|file",
-      complete: "file",
+      complete: "fault|file",
       description: "what goes wrong; several are joined",
     }),
     boot: z.string().default("2s").meta({ placeholder: "time", description: "how long an instance boots" }),

@@ -25,6 +25,7 @@ export default defineCommand({
       isInUse ? "yes" : "no",
       bytesUsed === null ? "-" : `${(bytesUsed / 2 ** 30).toFixed(1)} GiB`,
     ]),
+    narrow: [{ column: "mounted at", min: 12 }, { column: "mounted at" }, { column: "size" }, { column: "region" }],
     empty: "there is no filesystem; `gpu filesystem create` makes one",
   }),
 });

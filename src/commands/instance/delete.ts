@@ -9,7 +9,10 @@ export default defineCommand({
   examples: [{ command: "gpu instance delete trainer --yes", says: "without a question" }],
   input: z.object(stopParams),
   output: z.array(Stopped),
-  plan: planStop,
+  async plan(input, context) {
+    const { describeJobs } = await import("../../exec/job-runner.ts");
+    return await planStop(input, context, describeJobs);
+  },
   run: stopTargets,
   view: viewStopped,
 });

@@ -13,7 +13,8 @@ export default defineCommand({
   async run(_input, context) {
     const { allInstances } = await import("../../rent/fleet.ts");
     const { provider } = context.globals;
-    const instances = await allInstances(context);
+    const { ownedHosts } = await import("../../instance/owned.ts");
+    const instances = [...await allInstances(context), ...await ownedHosts(context, { isAsked: false })];
     return provider === undefined ? instances : instances.filter((instance) => instance.provider === provider);
   },
   view: (instances, { now }) => instanceTable(instances, now),

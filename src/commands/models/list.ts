@@ -33,5 +33,12 @@ export default defineCommand({
       `${vramGiB} GiB`,
       gpuGiB === null ? "none" : `${gpuGiB} GiB`,
     ]),
+    narrow: [
+      { column: "name", min: 16 },
+      { column: "name" },
+      { column: "context" },
+      { column: "precision" },
+      { column: "parameters" },
+    ],
   }),
 });

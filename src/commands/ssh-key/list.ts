@@ -14,11 +14,12 @@ export default defineCommand({
     const provider = await context.provider();
     return await requireAbility(provider, provider.sshKeys, "keep SSH keys").list(context.signal);
   },
-  view: (keys) => ({
+  view: (keys, { isTTY }) => ({
     columns: ["id", "name", "public key"],
     rows: keys.map((
       { id, name, publicKey },
-    ) => [id, name, publicKey.length > 60 ? `${publicKey.slice(0, 57)}…` : publicKey]),
+    ) => [id, name, isTTY && publicKey.length > 60 ? `${publicKey.slice(0, 57)}…` : publicKey]),
+    narrow: [{ column: "public key", min: 20 }, { column: "public key" }],
     empty: "there is no key; `gpu ssh-key add` adds one",
   }),
 });

@@ -1,28 +1,49 @@
 import { z } from "zod";
 import { Tunnel } from "../../background/tunnel.ts";
-import type { TunnelReport } from "../../background/protocol.ts";
+import type { TunnelReport } from "../../background/tunnel-protocol.ts";
 import { type Context, defineCommand } from "../../command.ts";
-import { NotFoundError } from "../../errors.ts";
+import { NotFoundError, UsageError } from "../../errors.ts";
 
 export default defineCommand({
   name: "tunnel stop",
   summary: "Close tunnels",
-  description: "Without a name all of them. Instances go on running.",
+  description: "Without a name the only one that there is. Machines go on running.",
   effect: "write",
-  examples: [{ command: "gpu tunnel stop", says: "all tunnels" }],
+  examples: [
+    { command: "gpu tunnel stop", says: "the only one" },
+    { command: "gpu tunnel stop db model", says: "two of them, by name" },
+    { command: "gpu tunnel stop --all", says: "all of them" },
+  ],
   input: z.object({
-    name: z.string().optional().meta({
+    names: z.array(z.string()).default([]).meta({
       positional: true,
       complete: "tunnel",
-      description: "name of the tunnel, or id of its instance",
+      description: "names of tunnels, or ids of instances they lead to",
     }),
+    all: z.boolean().default(false).describe("all tunnels"),
   }),
   output: z.array(Tunnel),
-  async run({ name }, context) {
+  async run({ names, all }, context) {
+    const { stopTunnels, tunnelStatus } = await import("../../background/client.ts");
     const { toTunnel } = await import("../../background/tunnel.ts");
-    const stopped = await stopMeant(name, context);
-    if (name !== undefined && stopped.length === 0) {
-      throw new NotFoundError(`there is no tunnel \`${name}\``, { hint: "`gpu tunnel status` lists them" });
+    const { world } = context;
+    if (all && names.length > 0) throw new UsageError("`--all` means all tunnels, so no name goes with it");
+    const stopped: TunnelReport[] = [];
+    if (names.length === 0) {
+      const open = await tunnelStatus(world);
+      if (open.length > 1 && !all) {
+        throw new UsageError(`several tunnels are open: ${open.map(({ name }) => `\`${name}\``).join(", ")}`, {
+          hint: "name those that are meant, or say `--all`",
+        });
+      }
+      stopped.push(...await stopTunnels(world));
+    }
+    for (const name of new Set(names)) {
+      const found = await stopMeant(name, context);
+      if (found.length === 0) {
+        throw new NotFoundError(`there is no tunnel \`${name}\``, { hint: "`gpu tunnel status` lists them" });
+      }
+      stopped.push(...found);
     }
     return stopped.map((report) => ({ ...toTunnel(report), state: "closed" as const }));
   },
@@ -31,10 +52,9 @@ export default defineCommand({
 });
 
 /** By the tunnel's name, or all that lead to an instance, by whatever it is called. */
-async function stopMeant(name: string | undefined, context: Context): Promise<TunnelReport[]> {
+async function stopMeant(name: string, context: Context): Promise<TunnelReport[]> {
   const { stopTunnels } = await import("../../background/client.ts");
   const { world } = context;
-  if (name === undefined) return await stopTunnels(world);
   const byName = await stopTunnels(world, { name });
   if (byName.length > 0) return byName;
   const { knownLaunch } = await import("../../rent/resolve.ts");

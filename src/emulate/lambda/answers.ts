@@ -63,6 +63,13 @@ export function tooMany(): Response {
   return page(429, "Too Many Requests", "error code: 1015", { server: "cloudflare" });
 }
 
+/** The same where it is not by chance: with the rates that are kept, as draft-ietf-httpapi-ratelimit-headers says them. */
+export function overTheRate(): Response {
+  const answer = tooMany();
+  answer.headers.set("ratelimit-policy", `"requests";q=1;w=1, "launches";q=1;w=12`);
+  return answer;
+}
+
 /** The kinds of trouble that a server or what stands before it has; `at` from 0 to 1 chooses one. */
 export function serverTrouble(at: number): Response {
   const troubles = [

@@ -3,7 +3,16 @@ import { reasonOf } from "../../files.ts";
 import type { Clock } from "../../world.ts";
 import { type FaultKind, FaultOrder, type Mischief, presets } from "../faults.ts";
 import { isAccepted, keyOf, RateLimit } from "./access.ts";
-import { answerOf, ApiError, cutConnection, invalidKey, invalidParameters, serverTrouble, tooMany } from "./answers.ts";
+import {
+  answerOf,
+  ApiError,
+  cutConnection,
+  invalidKey,
+  invalidParameters,
+  overTheRate,
+  serverTrouble,
+  tooMany,
+} from "./answers.ts";
 import type { LambdaCloud } from "./cloud.ts";
 import { operation as launching } from "./launch.ts";
 import { readBody } from "./requests.ts";
@@ -88,7 +97,7 @@ async function decide({ request, url, limit, options }: Deciding): Promise<Outco
   const isSlow = happens("slow");
   if (isSlow) await clock.sleep(settings.slowMs * chance.next("slowMs"));
   const isOver = settings.rateLimit && limit.isOver({ now: clock.now(), isLaunch });
-  if (isOver) return { response: tooMany(), status: 429, fault: "rateLimit" };
+  if (isOver) return { response: overTheRate(), status: 429, fault: "rateLimit" };
   if (happens("tooMany")) return { response: tooMany(), status: 429, fault: "tooMany" };
   if (happens("serverError")) return trouble(chance.next("serverErrorKind"), "serverError");
   if (happens("cut")) return { response: cutConnection(), status: null, fault: "cut" };

@@ -36,7 +36,7 @@ export class LambdaApi {
   async call<T>({ doing, schema, signal, ...call }: Call<T>): Promise<T> {
     try {
       const { target, limits } = await this.#open();
-      return await this.#ask({ ...target, limiter: limits?.requests, signal }, { ...optionsOf(call), schema });
+      return await this.#ask({ ...target, limiter: limits.requests, signal }, { ...optionsOf(call), schema });
     } catch (error) {
       signal?.throwIfAborted();
       throw inWords(error, doing);
@@ -46,16 +46,17 @@ export class LambdaApi {
   /** Waits until a launch may leave. Nothing has been sent when this rejects. */
   async launchTurn(signal?: AbortSignal): Promise<void> {
     const { limits } = await this.#open();
-    await limits?.launchTurn(signal);
+    await limits.launchTurn(signal);
   }
 
   /** The launch's one request, whose turn has come. Its errors are told apart by whoever sent it. */
   async sendLaunch<T>({ body, schema, signal }: Pick<Call<T>, "body" | "schema" | "signal">): Promise<T> {
     const { target, limits } = await this.#open();
-    return await this.#ask({ ...target, limiter: limits?.launches, signal }, {
+    return await this.#ask({ ...target, limiter: limits.launches, signal }, {
       ...optionsOf({ path: "/instance-operations/launch", method: "POST", body }),
       schema,
       isAlone: true,
+      isRepeatedWhenRefused: false,
       // Looking for a machine whose id was lost takes far longer than waiting for a slow answer.
       timeoutMs: 120_000,
     });
@@ -108,7 +109,7 @@ export class LambdaApi {
 interface Session {
   readonly target: Target;
   readonly account: string;
-  readonly limits: Limits | undefined;
+  readonly limits: Limits;
 }
 
 function optionsOf({ path, method = "GET", body, isRepeatable }: Omit<Call<unknown>, "doing" | "schema" | "signal">) {
@@ -117,6 +118,7 @@ function optionsOf({ path, method = "GET", body, isRepeatable }: Omit<Call<unkno
     path,
     method,
     isRepeatable,
+    isRepeatedWhenRefused: true,
     headers: { accept: "application/json", ...(json === undefined ? {} : { "content-type": "application/json" }) },
     body: json === undefined ? undefined : () => json,
   };

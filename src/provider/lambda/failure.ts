@@ -1,5 +1,5 @@
 import { GpuError, LoginError, messageOf, systemCode } from "../../errors.ts";
-import { HttpError } from "../../http/errors.ts";
+import { HttpError, isPassing } from "../../http/errors.ts";
 import { LaunchRefused } from "../provider.ts";
 import { type ErrorEnvelope, findEnvelope } from "./wire.ts";
 
@@ -67,7 +67,7 @@ export function inWords(error: unknown, doing: string): unknown {
  */
 export function findLaunchRefusal(error: unknown): LaunchRefused | undefined {
   if (!(error instanceof HttpError)) return undefined;
-  if (wasNeverConnected(error)) return new LaunchRefused(error.message, { reason: "request", hint: error.hint });
+  if (wasNeverConnected(error)) return new LaunchRefused(error.message, { reason: "trouble", hint: error.hint });
   const envelope = findEnvelope(error.body);
   if (envelope === undefined) return isRateLimit(error) ? rateLimited(error) : undefined;
   if (!isProof(envelope, error.status ?? 0)) return undefined;
@@ -79,7 +79,7 @@ export function findLaunchRefusal(error: unknown): LaunchRefused | undefined {
 /** For what failed before the launch's own request: nothing was made, because nothing was asked for. */
 export function notSent(error: unknown): LaunchRefused {
   const hint = error instanceof GpuError ? error.hint : undefined;
-  const reason = error instanceof LoginError ? "login" : "request";
+  const reason = error instanceof LoginError ? "login" : isPassing(error) ? "trouble" : "request";
   return new LaunchRefused(`it was not sent: ${messageOf(error)}`, { reason, hint });
 }
 

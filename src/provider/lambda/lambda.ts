@@ -1,3 +1,4 @@
+import type { Clock } from "../../world.ts";
 import type { Provider, ProviderFacts } from "../provider.ts";
 import { LambdaApi, type LambdaWorld } from "./api.ts";
 import { filesystemsOf } from "./filesystems.ts";
@@ -15,13 +16,15 @@ const facts: ProviderFacts = {
   nameMax: 64,
   settleMs: 15 * minuteMs,
   readyTimeoutMs: 10 * minuteMs,
-  pollMs: 10_000,
+  pollMs: 5_000,
   bringsAgent: false,
+  // https://docs.lambda.ai/public-cloud/billing: it "ends the moment you terminate the instance".
+  chargesUntil: "asked",
   services: { ci: { host: "127.0.0.1", port: 8080 }, agent: { host: "127.0.0.1", port: 8080 } },
 };
 
-/** Four times as long as an emulator's presets keep an instance out of its list. */
-const emulated = { pollMs: 2_000, settleMs: 20_000 };
+/** Asked more often, since nothing is far away; settled four times as late as its presets keep an instance out of the list. */
+const emulated = { pollMs: 250, settleMs: 20_000 };
 
 /** Rents on Lambda Cloud. Nothing is asked and no key is needed until one of its functions is called. */
 export function lambdaProvider(world: LambdaWorld, settings: LambdaSettings): Provider {
@@ -29,7 +32,7 @@ export function lambdaProvider(world: LambdaWorld, settings: LambdaSettings): Pr
   return {
     name: "lambda",
     facts: isEmulator(world, settings) ? { ...facts, ...emulated } : facts,
-    offers: (signal) => listOffers(api, { region: settings.region, signal }),
+    offers: rememberedBriefly(world.clock, (signal) => listOffers(api, { region: settings.region, signal })),
     launch: (request, signal) => launchInstance(api, request, signal),
     list: (signal) => listInstances(api, signal),
     get: (id, signal) => findInstance(api, id, signal),
@@ -39,6 +42,8 @@ export function lambdaProvider(world: LambdaWorld, settings: LambdaSettings): Pr
       if (!api.isKeyProven) await listInstances(api, signal);
       return await api.account();
     },
+    claimedAccount: () => api.account(),
+    address: () => ({ LAMBDA_API_URL: baseUrlOf(world, settings).href }),
     endEnvironment: async () => ({
       LAMBDA_API_KEY: await apiKeyOf(world, settings),
       LAMBDA_API_URL: baseUrlOf(world, settings).href,
@@ -48,5 +53,21 @@ export function lambdaProvider(world: LambdaWorld, settings: LambdaSettings): Pr
     images: (signal) => listImages(api, signal),
     sshKeys: sshKeysOf(api),
     filesystems: filesystemsOf(api),
+  };
+}
+
+const briefMs = 5_000;
+
+/** What is asked to plan a start is not asked again for the start itself: on Lambda each request costs a second. */
+function rememberedBriefly<T>(
+  clock: Clock,
+  ask: (signal?: AbortSignal) => Promise<T>,
+): (signal?: AbortSignal) => Promise<T> {
+  let known: { readonly answer: T; readonly at: number } | undefined;
+  return async (signal) => {
+    if (known !== undefined && Math.abs(clock.now() - known.at) < briefMs) return known.answer;
+    const answer = await ask(signal);
+    known = { answer, at: clock.now() };
+    return answer;
   };
 }

@@ -19,6 +19,7 @@ export async function launchInstance(
     throw notSent(error);
   });
   try {
+    request.onSent?.();
     const { instance_ids: [id = ""] } = await api.sendLaunch({ body, schema: Launched, signal });
     return { id };
   } catch (error) {
@@ -36,14 +37,17 @@ async function prepare(api: LambdaApi, request: LaunchRequest, signal: AbortSign
 }
 
 function bodyOf(request: LaunchRequest, keyName: string) {
-  const { token, name, type, region, filesystems = [], image, hostKey } = request;
+  const { token, name, type, region, filesystems = [], image, hostKey, tags = {} } = request;
   return {
     region_name: region,
     instance_type_name: type,
     ssh_key_names: [keyName],
     name,
     hostname: hostnameOf(name),
-    tags: [{ key: tokenTag, value: token }],
+    tags: [
+      { key: tokenTag, value: token },
+      ...Object.entries(tags).filter(([key]) => key !== tokenTag).map(([key, value]) => ({ key, value })),
+    ],
     user_data: userDataOf(hostKey),
     ...(filesystems.length === 0 ? {} : { file_system_names: filesystems }),
     ...(image === undefined ? {} : { image: isImageId(image) ? { id: image } : { family: image } }),

@@ -73,6 +73,18 @@ export async function furnish(
 
 const refuse = `#!/bin/sh\necho "$(basename "$0"): this machine is emulated, and the computer is yours" >&2\nexit 1\n`;
 
+/** The table of a bare machine, in its folder. Its machine obeys the `@reboot` lines in it, and no others. */
+export const crontabFile = "crontab";
+
+const emulatedCrontab = `#!/bin/sh
+table="$(dirname "$0")/../${crontabFile}"
+case \${1:--} in
+  -l) [ -e "$table" ] || { echo "no crontab for $LOGNAME" >&2; exit 1; }; exec cat "$table" ;;
+  -) umask 077; cat >"$table.new.$$" && exec mv "$table.new.$$" "$table" ;;
+  *) echo 'crontab: this machine is emulated: -l and - are all it knows' >&2; exit 1 ;;
+esac
+`;
+
 /** What would read or end the computer itself, on a machine whose owner believes it to be one of its own. */
 const bareShims: Readonly<Record<string, string>> = {
   "dmesg": "#!/bin/sh\nexit 0\n",
@@ -80,6 +92,7 @@ const bareShims: Readonly<Record<string, string>> = {
   "poweroff": refuse,
   "reboot": refuse,
   "halt": refuse,
+  "crontab": emulatedCrontab,
 };
 
 /** `bun` on the machine: this executable, which contains it, or the one that runs us. */

@@ -28,6 +28,7 @@ const facts: ProviderFacts = {
   readyTimeoutMs: 30_000,
   pollMs: 20,
   bringsAgent: true,
+  pretendsGpus: true,
   services: { ci: { host: "ci", port: 8000 }, agent: { host: "agent", port: 8080 } },
 };
 

@@ -6,7 +6,8 @@ import { isLocked, tryLock } from "../../lock.ts";
 import { sendSignal } from "../../processes.ts";
 import type { SshServer, SshServerOptions } from "../../ssh/server.ts";
 import type { World } from "../../world.ts";
-import { machineEnvironment, shellOf } from "./environment.ts";
+import { readTextIfThere } from "../../files.ts";
+import { crontabFile, machineEnvironment, shellOf } from "./environment.ts";
 import type { Machine } from "./folder.ts";
 import { agentSocket, lockPath, readMachine, removeFolder, user, writeStatus } from "./folder.ts";
 import { endMarked } from "./hunt.ts";
@@ -47,7 +48,8 @@ async function boot({ folder, machine, world }: Running): Promise<AsyncDisposabl
   await writeStatus(folder, { pid, state: "booting" });
   const { bare } = machine;
   const env = machineEnvironment(world, { folder, machine });
-  const agentIsUp = bare ? undefined : agentAnswers(startAgent({ folder, machine, world }, env), world);
+  const ending = new AbortController();
+  const agentIsUp = bare ? undefined : keepAgent({ folder, machine, world }, { env, signal: ending.signal });
   const [server] = await Promise.all([
     listen(bare, {
       world,
@@ -65,9 +67,15 @@ async function boot({ folder, machine, world }: Running): Promise<AsyncDisposabl
     agentIsUp,
   ]);
   const { host, port } = server;
+  if (bare) await runAtBoot({ folder, machine, world }, env);
   await writeStatus(folder, { pid, state: "running", host, port });
   await world.terminal.stdout.write(`${JSON.stringify({ host, port })}\n`).catch(() => {});
-  return server;
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort(new Error("the machine ends"));
+      await server[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** Names that lead to the agent, on a machine that has one from the start, and on a bare one. */
@@ -89,6 +97,26 @@ async function listen(bare: Machine["bare"], options: SshServerOptions): Promise
   }
 }
 
+/** What cron does on a machine that boots. */
+async function runAtBoot(
+  { folder, world }: Running,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const table = await readTextIfThere(join(folder, crontabFile)).catch(() => undefined);
+  const commands = (table ?? "").split("\n").flatMap((line) => /^@reboot\s+(.*)$/.exec(line)?.[1] ?? []);
+  for (const command of commands) {
+    const child = world.spawn(["/bin/sh", "-c", command], {
+      cwd: join(folder, "home"),
+      env,
+      detached: true,
+      stdin: "ignore",
+      stdout: "inherit",
+      stderr: "inherit",
+    });
+    child.on("error", (error) => say(world, `cannot run what is to run at boot: ${error.message}`));
+  }
+}
+
 function startAgent({ folder, machine, world }: Running, env: Readonly<Record<string, string | undefined>>) {
   const agent = world.spawn([...world.self, "agent", "--socket", agentSocket, "--local"], {
     cwd: folder,
@@ -101,6 +129,31 @@ function startAgent({ folder, machine, world }: Running, env: Readonly<Record<st
   agent.on("error", (error) => say(world, `cannot start the agent: ${error.message}`));
   agent.on("exit", (code, signal) => say(world, `the agent ended: ${signal ?? `exit ${code}`}`));
   return agent;
+}
+
+/** How long after its end the agent of a machine is started again; doubled each time it ends soon. */
+const agentAgainMs = { first: 200, most: 60_000 };
+
+/** Starts the agent, and again whenever it ends. Resolves when the first one answers, or is known not to. */
+function keepAgent(
+  running: Running,
+  { env, signal }: { env: Readonly<Record<string, string | undefined>>; signal: AbortSignal },
+): Promise<void> {
+  const { clock } = running.world;
+  const first = startAgent(running, env);
+  const keep = async () => {
+    let agent = first;
+    for (let pauseMs = agentAgainMs.first;; pauseMs = Math.min(pauseMs * 2, agentAgainMs.most)) {
+      const startedAt = clock.now();
+      await new Promise<void>((resolve) => agent.once("exit", () => resolve()).once("error", () => resolve()));
+      if (clock.now() - startedAt > agentAgainMs.most) pauseMs = agentAgainMs.first;
+      await clock.sleep(pauseMs, signal);
+      agent = startAgent(running, env);
+    }
+  };
+  // Rejects only when the machine ends.
+  keep().catch(() => {});
+  return agentAnswers(first, running.world);
 }
 
 /** Resolves when the agent takes connections, or when it is known that it will not: the machine then runs without. */

@@ -2,7 +2,7 @@ import { constants, readSync, writeSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { systemCode } from "../../errors.ts";
-import type { Attributes, Status } from "./sftp-wire.ts";
+import type { Attributes, Status } from "../sftp/wire.ts";
 
 /** A file that a client has open. */
 export interface OpenFile {

@@ -2,8 +2,8 @@ import type { Stats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { sep } from "node:path";
 import { systemCode } from "../../errors.ts";
-import type { Attributes, Name } from "./sftp-wire.ts";
-import { MalformedPacket } from "./sftp-wire.ts";
+import type { Attributes, Name } from "../sftp/wire.ts";
+import { MalformedPacket } from "../sftp/wire.ts";
 
 /** A client's path as an absolute one. Paths stay bytes: a name need not be UTF-8. */
 export function absolutePath(home: string, path: Buffer): Buffer {

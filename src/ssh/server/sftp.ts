@@ -2,7 +2,8 @@ import { once } from "node:events";
 import type { ServerChannel } from "ssh2";
 import { messageOf } from "../../errors.ts";
 import { answerer } from "./sftp-files.ts";
-import { longestPacket, MalformedPacket, PacketReader, requests, versionReply } from "./sftp-wire.ts";
+import { versionReply } from "./sftp-replies.ts";
+import { longestPacket, MalformedPacket, PacketReader, requests } from "../sftp/wire.ts";
 
 interface SftpSession {
   readonly channel: ServerChannel;

@@ -4,13 +4,17 @@ import {
   exitOfEvent,
   followed,
   openClient,
+  rawParam,
+  resumeCommand,
   type ServerFlags,
   serverParams,
   viewEvent,
 } from "../../../ci/command.ts";
-import type { CiEvent } from "../../../ci/job.ts";
+import type { CiClient } from "../../../ci/client.ts";
+import type { CiEvent, SubmitFields } from "../../../ci/job.ts";
 import type { Pack } from "../../../ci/pack.ts";
 import { type Context, defineStream } from "../../../command.ts";
+import { NotFoundError } from "../../../errors.ts";
 
 export default defineStream({
   name: "ci submit test",
@@ -24,6 +28,7 @@ export default defineStream({
     { command: "gpu ci submit test --instance trainer", says: "to the CI server of a rented machine" },
     { command: "gpu ci submit test --async", says: "print the job's id and return" },
     { command: "gpu ci submit test -- --filter fast", says: "with arguments for the test command" },
+    { command: "gpu ci submit test --env-file .env", says: "with secrets, which no command line and no log shows" },
   ],
   input: z.object({
     args: z.array(z.string()).optional().meta({
@@ -34,24 +39,42 @@ export default defineStream({
     dir: z.string().default(".").meta({ complete: "folder", placeholder: "folder", description: "project to test" }),
     async: z.boolean().default(false).describe("print the job's id and return at once"),
     ignore: z.boolean().default(true).describe("leave out what `.gitignore` and `.gpuignore` name"),
+    name: z.string().max(200).optional().meta({ description: "what to call the job, for `gpu ci list`" }),
+    tag: z.array(z.string().min(1).max(100)).default([]).meta({
+      placeholder: "tag",
+      description: "a word to find the job by; may be given several times",
+    }),
+    envFile: z.string().optional().meta({
+      complete: "file",
+      placeholder: "file",
+      description: "file of variables for the job, `NAME=value` a line; they may be secrets",
+    }),
+    raw: rawParam,
     ...serverParams,
   }),
   output: CiEventOutput,
-  async *run({ args, dir, async: isAsync, ignore, ...flags }, context) {
+  async *run({ args, dir, async: isAsync, ignore, name, tag, envFile, raw, ...flags }, context) {
     await using open = await openClient(context, flags);
     const { client } = open;
-    const { instance } = flags;
-    const resume = instance === undefined ? undefined : (id: string) => `gpu ci wait ${id} --instance ${instance}`;
-    const pack = await packHere(dir, ignore, context);
+    const fields: SubmitFields = { args, name, tags: tag, env: await variablesIn(envFile, context) };
+    const { packForCommand } = await import("../../../ci/pack-project.ts");
+    const pack = await packForCommand({ dir, ignore, use: "send" }, context);
+    await sayWhatIsMissed(client, { fields, pack, context });
     if (isAsync) {
-      const jobId = await client.submitAsync(pack.stream, { args });
+      const jobId = await client.submitAsync(pack.stream, fields);
       context.progress(undefined);
       yield { type: "submitted" as const, jobId };
       return;
     }
-    for await (const event of followed(client.submitStreaming(pack.stream, { args }), context)) {
+    const lots = client.submitInLots(pack.stream, fields);
+    for await (const event of followed(lots, context, { flags, isRaw: raw })) {
+      if (event.type !== "job_id") {
+        yield event;
+        continue;
+      }
       context.progress(undefined);
-      yield event.type === "job_id" && resume !== undefined ? { ...event, resume: resume(event.jobId) } : event;
+      const resume = resumeCommand(context, flags, event.jobId);
+      yield resume === `gpu ci wait ${event.jobId}` ? event : { ...event, resume };
     }
   },
   async handle(events, context, { server, apiKey, instance }) {
@@ -73,28 +96,30 @@ async function* readAgain(context: Context, flags: ServerFlags, jobId: string): 
   yield* open.client.streamJob(jobId, { fromBeginning: true });
 }
 
-async function packHere(dir: string, ignore: boolean, context: Context): Promise<Pack> {
-  const { resolve } = await import("node:path");
-  const { packProject } = await import("../../../ci/pack.ts");
-  const { world, signal, progress, note } = context;
-  progress(`packing ${dir}`);
-  const pack = await packProject(resolve(world.cwd, dir), {
-    ignore,
-    signal,
-    onProgress: ({ files, bytes }) =>
-      progress(
-        `sending ${files} of ${pack.plan.files.length} files, ${megabytes(bytes)} of ${megabytes(pack.plan.bytes)}`,
-      ),
-  });
-  const { leftOut, skipped, warnings } = pack.plan;
-  if (leftOut.files > 0) {
-    note(`left out as ignored: ${leftOut.files} files, ${megabytes(leftOut.bytes)} (\`--no-ignore\` sends them)`);
+/** What the server there is does not take, where the tests run all the same. */
+async function sayWhatIsMissed(
+  client: CiClient,
+  { fields: { name, tags = [] }, pack, context: { note } }: { fields: SubmitFields; pack: Pack; context: Context },
+): Promise<void> {
+  const { server: kind } = await client.health();
+  const has = await client.features();
+  if ((name !== undefined || tags.length > 0) && !has("names")) {
+    note(`the CI server at ${client.server} keeps no names, so \`--name\` and \`--tag\` are left out`);
   }
-  for (const { name, why } of skipped) note(`left out: ${JSON.stringify(name)}: ${why}`);
-  for (const warning of warnings) note(`warning: ${warning}`);
-  return pack;
+  if (kind !== "gpu" && !pack.plan.files.some((file) => file.name === "requirements.txt")) {
+    // It fails such a project without a word.
+    note("warning: there is no `requirements.txt` at the project's root, which this CI server needs");
+  }
 }
 
-function megabytes(bytes: number): string {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+async function variablesIn(file: string | undefined, { world }: Context): Promise<Record<string, string> | undefined> {
+  if (file === undefined) return undefined;
+  const { resolve } = await import("node:path");
+  const { readTextIfThere } = await import("../../../files.ts");
+  const { parseEnvFile } = await import("../../../ci/env-file.ts");
+  const text = await readTextIfThere(resolve(world.cwd, file));
+  if (text === undefined) {
+    throw new NotFoundError(`there is no file \`${file}\``, { hint: "`--env-file` names a file of variables" });
+  }
+  return parseEnvFile(text);
 }

@@ -1,0 +1,150 @@
+import * as fs from "node:fs";
+import { GpuError, systemCode } from "../errors.ts";
+import { reasonOf } from "../files.ts";
+import type { World } from "../world.ts";
+import { localFiles } from "./local-files.ts";
+import type { Found, Listing } from "./listing.ts";
+import { bufferOf, type Bytes, shown } from "./names.ts";
+import type { TarEntry } from "./tar-read.ts";
+
+interface Unpacking {
+  readonly world: Pick<World, "random">;
+  /** Absolute. */
+  readonly root: Bytes;
+  /** What was asked for: nothing else is written. */
+  readonly wanted: ReadonlySet<Bytes>;
+  readonly listing: Listing;
+  onBytes(bytes: number): void;
+  onFile(): void;
+}
+
+/**
+ * Writes the files of an archive below a folder of this computer, each under another name until it is whole. Only names
+ * that were asked for are written, and all folders they are in were seen to be folders. Returns what did not come.
+ */
+export async function unpack(entries: AsyncIterable<TarEntry>, unpacking: Unpacking): Promise<Bytes[]> {
+  const { root, wanted, listing, onBytes, onFile } = unpacking;
+  const left = new Set(wanted);
+  const part = bufferOf(`${root}/.gpu-part-${"0".repeat(12)}-${"0".repeat(12)}-${hex(unpacking.world.random(4))}`);
+  try {
+    const umask = umaskAt(part);
+    for await (const entry of entries) {
+      const { path, type } = entry;
+      const found = listing.get(path);
+      if (!left.has(path) || found === undefined) continue;
+      const place = bufferOf(`${root}/${path}`);
+      if (type === "file") {
+        const writing = write({ place, part, umask }, { entry, found, onBytes });
+        if (writing !== undefined) await writing;
+      } else if (type === "hard-link" && wanted.has(entry.target) && !left.has(entry.target)) {
+        fs.copyFileSync(bufferOf(`${root}/${entry.target}`), part);
+        fs.chmodSync(part, found.mode);
+        fs.utimesSync(part, found.mtime, found.mtime);
+        fs.renameSync(part, place);
+        onBytes(found.bytes);
+      } else continue;
+      left.delete(path);
+      onFile();
+    }
+  } catch (error) {
+    // What the machine or the connection did is no system error.
+    if (error instanceof GpuError || systemCode(error) === undefined) throw error;
+    throw new GpuError(`cannot write below \`${shown(root)}\`: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    await localFiles.remove(part.toString("latin1")).catch(() => {});
+  }
+  return [...left];
+}
+
+interface Written {
+  readonly entry: TarEntry;
+  readonly found: Found;
+  onBytes(bytes: number): void;
+}
+
+interface Places {
+  readonly place: Buffer;
+  /** The other name of what replaces something. */
+  readonly part: Buffer;
+  /** What the system takes away from the permissions of a new file. */
+  readonly umask: number;
+}
+
+/**
+ * Nothing is replaced before all of it is here. What is new needs no other name: its time is wrong until it is whole.
+ * Undefined: it is done already.
+ */
+function write({ place, part, umask }: Places, { entry, found, onBytes }: Written): Promise<void> | undefined {
+  const fresh = openNew(place, found.mode);
+  const path = fresh === undefined ? part : place;
+  const descriptor = fresh ?? fs.openSync(part, "wx", found.mode);
+  const finish = () => {
+    if ((found.mode & umask) !== 0) fs.fchmodSync(descriptor, found.mode);
+    fs.futimesSync(descriptor, found.mtime, found.mtime);
+    fs.closeSync(descriptor);
+    if (path === part) fs.renameSync(part, place);
+  };
+  const giveUp = (error: unknown) => {
+    fs.closeSync(descriptor);
+    fs.unlinkSync(path);
+    throw error;
+  };
+  if (entry.whole === undefined) return writeParts(descriptor, entry, onBytes).then(finish, giveUp);
+  try {
+    writeAll(descriptor, entry.whole);
+    onBytes(entry.whole.length);
+  } catch (error) {
+    giveUp(error);
+  }
+  finish();
+  return undefined;
+}
+
+async function writeParts(descriptor: number, { content }: TarEntry, onBytes: (bytes: number) => void): Promise<void> {
+  for await (const chunk of content()) {
+    writeAll(descriptor, chunk);
+    onBytes(chunk.length);
+  }
+}
+
+function writeAll(descriptor: number, chunk: Buffer): void {
+  for (let done = 0; done < chunk.length;) done += fs.writeSync(descriptor, chunk, done);
+}
+
+/** Tried with a file that is not used for anything else. */
+function umaskAt(part: Buffer): number {
+  const descriptor = fs.openSync(part, "wx", 0o777);
+  const { mode } = fs.fstatSync(descriptor);
+  fs.closeSync(descriptor);
+  fs.unlinkSync(part);
+  return 0o777 & ~mode;
+}
+
+/** Undefined where something is there already. */
+function openNew(place: Buffer, mode: number): number | undefined {
+  try {
+    return fs.openSync(place, "wx", mode);
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return undefined;
+    throw error;
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+/** Makes a folder of this computer that only its owner may enter; what is there must be one. */
+export function makeFolderHere(path: Bytes): void {
+  const raw = bufferOf(path);
+  const there = fs.lstatSync(raw, { throwIfNoEntry: false });
+  if (there === undefined) fs.mkdirSync(raw, { mode: 0o700 });
+  else if (!there.isDirectory()) throw new GpuError(`\`${shown(path)}\` stopped being a folder`);
+}
+
+/** Gives a folder of this computer its permissions and its time. */
+export function finishFolderHere(path: Bytes, { mode, mtime }: Found): void {
+  const raw = bufferOf(path);
+  fs.chmodSync(raw, mode);
+  fs.utimesSync(raw, mtime, mtime);
+}
