@@ -22,6 +22,10 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await gpu("stop", "--all", "--yes");
+  // It writes its last words into the folder.
+  for (let left = 100; left > 0 && existsSync(join(home, ".local/state/gpu/background.sock")); left--) {
+    await Bun.sleep(50);
+  }
   rmSync(home, { recursive: true, force: true });
 });
 
