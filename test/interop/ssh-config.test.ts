@@ -16,9 +16,11 @@ import { join } from "node:path";
 // Commands of their own, on a computer that may be busy.
 setDefaultTimeout(60_000);
 
+let folder: string;
 let home: string;
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), "gpu-config-"));
+  folder = mkdtempSync(join(tmpdir(), "gpu-config-"));
+  home = folder;
 });
 afterEach(async () => {
   await gpu("stop", "--all", "--yes");
@@ -26,7 +28,7 @@ afterEach(async () => {
   for (let left = 100; left > 0 && existsSync(join(home, ".local/state/gpu/background.sock")); left--) {
     await Bun.sleep(50);
   }
-  rmSync(home, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 });
 
 async function run(command: readonly string[]) {
