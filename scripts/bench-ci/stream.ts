@@ -1,11 +1,11 @@
 // The CI server's logs and submissions: `scripts/bench ci stream [lines]`. One server and its jobs are processes of their own.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { readProc, sendSignal } from "../../src/processes.ts";
 import { build, executable } from "../build.ts";
-import { openLine, submit } from "./stream-client.ts";
+import { submit } from "./stream-submit.ts";
 
 const target = { linesPerSecond: 300_000, p99Ms: 10, growthMB: 60 };
 const streaming = { jobs: 50, lines: 300, everyMs: 50 };
@@ -109,27 +109,25 @@ async function countWithClient(url: string, id: string, env: Record<string, stri
 /** Many jobs at once that write the time on each line: how old it is when it arrives. */
 async function latency(url: string): Promise<string[]> {
   const { jobs, lines, everyMs } = streaming;
+  const load = loadavg()[0]?.toFixed(1);
   const script = `import time\nfor _ in range(${lines}):\n time.sleep(${
     everyMs / 1000
-  })\n print("%.3f" % (time.time()*1000), flush=True)`;
+  })\n print("%.6f" % time.time(), flush=True)`;
   const ids: string[] = [];
   for (let count = 0; count < jobs; count++) ids.push(await submit(url, `exec python3 -u -c '${script}'`));
-  let seen = 0;
-  const begun = new Set<string>();
-  let quietFrom = Infinity;
-  const ages: number[] = [];
-  const follow = (id: string) =>
-    openLine(url, id, ({ text, atMs }) => {
-      seen++;
-      // While they start they are in each other's way, which is no matter of the server's.
-      if (begun.add(id).size === jobs && quietFrom === Infinity) quietFrom = atMs + 500;
-      if (atMs >= quietFrom) ages.push(atMs - Number(text));
-    });
-  await Promise.all(ids.map(follow));
+  const { hostname, port } = new URL(url);
+  // While they start they are in each other's way, which is no matter of the server's.
+  const reader = spawn("python3", [join(import.meta.dir, "ages.py"), hostname, port, "0.5", ...ids], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const { seen, ages } = JSON.parse(Buffer.concat(await Array.fromAsync(reader.stdout)).toString()) as {
+    seen: number;
+    ages: number[];
+  };
   const counted = ages.toSorted((a, b) => a - b);
   const [p50, p99, max] = [0.5, 0.99, 1].map((part) => counted[Math.ceil(counted.length * part) - 1] ?? NaN);
   console.log(
-    `\n${jobs} jobs at once on ${cpus().length} cores, a line each ${everyMs} ms: age of a line when it arrives`,
+    `\n${jobs} jobs at once on ${cpus().length} cores (load before: ${load}), a line each ${everyMs} ms: age when it arrives`,
   );
   print(["lines", "p50 ms", "p99 ms", "max ms"], [[
     counted.length,

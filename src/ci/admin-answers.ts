@@ -25,7 +25,7 @@ const maxBodyBytes = 64 * 2 ** 10;
 
 /** A name or an address as it is taken. */
 const Text = z.string().trim().min(1).max(200).regex(/^\P{C}*$/u);
-export const Email = Text.regex(/^\S+@\S+$/);
+const Email = Text.regex(/^\S+@\S+$/);
 const Span = z.string().regex(durationPattern);
 
 const NewUser = z.object({ name: Text, email: Email, admin: z.boolean().default(false) });

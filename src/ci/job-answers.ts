@@ -28,7 +28,7 @@ export async function submitFollowed(ask: JobRequest, { isIdSaid }: { isIdSaid: 
   const taken = await take(request, { ...ask, userId: caller.userId });
   if (taken instanceof Response) return taken;
   const { signal } = request;
-  return eventStream({ service, clock: world.clock, id: taken, isIdSaid, after: 0, signal, headers: caller.headers });
+  return eventStream({ service, clock: world.clock, id: taken, isIdSaid, after: 0, signal });
 }
 
 /** Answers with the id of the job that was submitted. */
@@ -65,7 +65,7 @@ const booleans: Readonly<Record<string, boolean>> = {
   ...{ false: false, "0": false, off: false, no: false, f: false, n: false },
 };
 
-export function follow({ request, service, world, caller, job }: OneJobRequest): Response {
+export function follow({ request, service, world, job }: OneJobRequest): Response {
   const asked = new URL(request.url).searchParams.get("from_beginning") ?? "false";
   const name = asked.toLowerCase();
   const fromBeginning = Object.hasOwn(booleans, name) ? booleans[name] : undefined;
@@ -76,9 +76,7 @@ export function follow({ request, service, world, caller, job }: OneJobRequest):
   const lastId = /^\d{1,15}$/.exec(request.headers.get("last-event-id") ?? "")?.[0];
   const after = lastId !== undefined ? Number(lastId) : fromBeginning ? 0 : "now";
   const { signal } = request;
-  return eventStream({
-    ...{ service, clock: world.clock, id: job.job_id, isIdSaid: false, after, signal, headers: caller.headers },
-  });
+  return eventStream({ service, clock: world.clock, id: job.job_id, isIdSaid: false, after, signal });
 }
 
 /** What the job has said so far, or the end of it. */

@@ -5,15 +5,16 @@ import type { World } from "../world.ts";
 /** How often a log is looked at where the system tells of its growth too, and where nothing does, in milliseconds. */
 const lookMs = { told: 250, untold: 50 };
 
-/** Bun keeps to itself what happens to a file within a millisecond or so after it told of that file: look again then. */
-const againMs = 2;
+/** Bun keeps to itself what happens to a file within a millisecond or two after it told of that file: look again then. */
+const again = { everyMs: 1, times: 3 };
 
 /** Tells readers of the logs in a folder that one of them has grown. */
 export class LogFeed implements Disposable {
   readonly #world: Pick<World, "clock" | "platform">;
   readonly #readers = new Map<string, Set<LogNews>>();
   readonly #over = new AbortController();
-  readonly #again = new Set<string>();
+  /** How often each log is still to be looked at. */
+  readonly #again = new Map<string, number>();
   #watcher: FSWatcher | undefined;
   #isLooking = false;
   #isLookingAgain = false;
@@ -60,19 +61,20 @@ export class LogFeed implements Disposable {
   #told(name: string | null): void {
     this.#wake(name ?? undefined);
     if (name === null || !this.#readers.has(name)) return;
-    this.#again.add(name);
+    this.#again.set(name, again.times);
     if (!this.#isLookingAgain) void this.#lookAgain();
   }
 
-  /** Looks at each log once, or twice where it was told of meanwhile, so that each is looked at late enough. */
   async #lookAgain(): Promise<void> {
     this.#isLookingAgain = true;
     try {
-      for (let due = new Set<string>(); due.size > 0 || this.#again.size > 0;) {
-        await this.#world.clock.sleep(againMs, this.#over.signal);
-        for (const name of due) this.#wake(name);
-        due = new Set(this.#again);
-        this.#again.clear();
+      while (this.#again.size > 0) {
+        await this.#world.clock.sleep(again.everyMs, this.#over.signal);
+        for (const [name, left] of this.#again) {
+          this.#readers.get(name)?.forEach((news) => news.glance());
+          if (left > 1) this.#again.set(name, left - 1);
+          else this.#again.delete(name);
+        }
       }
     } catch {
       // It is over.
@@ -108,6 +110,8 @@ export class LogNews implements Disposable {
   readonly #leave: () => void;
   #hasNews = false;
   #wake: (() => void) | undefined;
+  /** Whether the log is longer than its reader knows; cheaper than to wake the reader. */
+  hasGrown = (): boolean => true;
 
   constructor(leave: () => void) {
     this.#leave = leave;
@@ -118,6 +122,11 @@ export class LogNews implements Disposable {
     if (!this.#hasNews) await new Promise<void>((resolve) => this.#wake = resolve);
     this.#wake = undefined;
     this.#hasNews = false;
+  }
+
+  /** Tells only when there is something to be read. */
+  glance(): void {
+    if (this.#wake && this.hasGrown()) this.tell();
   }
 
   tell(): void {

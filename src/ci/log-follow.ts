@@ -17,6 +17,7 @@ export async function* followLog(
 ): AsyncGenerator<LogLines> {
   using reader = new LogReader(path);
   using news = feed.subscribe(path, signal);
+  news.hasGrown = () => reader.hasGrown();
   while (!signal?.aborted) {
     // Asked before reading: what is written between the two is then read in the next round.
     const wasOver = isOver();

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { lineEnd, maxLineBytes } from "./log-lines.ts";
 
 /** Lines of a log that were there at once. Each ends in a newline unless it is very long, or the job's last. */
@@ -20,6 +20,8 @@ export class LogReader implements Disposable {
   readonly #path: string;
   #position = 0;
   #number = 0;
+  /** How much of the log was seen, half a line at its end included. */
+  #seen = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -45,6 +47,11 @@ export class LogReader implements Disposable {
     return this.#number > before;
   }
 
+  /** Whether there is more than was seen. */
+  hasGrown(): boolean {
+    return this.#descriptor === undefined || fstatSync(this.#descriptor).size > this.#seen;
+  }
+
   [Symbol.dispose](): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
@@ -55,6 +62,7 @@ export class LogReader implements Disposable {
     take: (bytes: Buffer, from: number, to: number) => void,
   ): void {
     const length = this.#fill();
+    this.#seen = this.#position + length;
     const bytes = piece.subarray(0, length);
     let from = 0;
     while (this.#number < until) {

@@ -1,27 +1,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { GpuError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { reasonOf } from "../files.ts";
 import type { World } from "../world.ts";
 import { JobLog } from "./job-log.ts";
-import { type Isolation, type JobEnd, jobFiles, type JobLimits } from "./job-order.ts";
-import { findJob, removeJob, type RunningJob, startJob } from "./job-process.ts";
+import { type JobEnd, jobFiles } from "./job-order.ts";
+import { findJob, removeJob, type RunningJob } from "./job-process.ts";
+import { type JobRules, startQueued } from "./job-start.ts";
 import type { Places } from "./places.ts";
 import { FairQueue } from "./queue.ts";
 import type { SealedVariables } from "./sealed.ts";
 import type { JobStore } from "./store.ts";
 import { wireTime } from "./wire-time.ts";
-
-/** How jobs run. */
-export interface JobRules {
-  /** What jobs see of the environment; see `jobEnvironment`. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly bunFolder?: string;
-  /** How many jobs run at a time; by default one, as there is one GPU. */
-  readonly parallelJobs?: number;
-  readonly limits?: JobLimits;
-  readonly isolation?: Isolation;
-}
 
 interface OpenJobsOptions {
   readonly world: World;
@@ -147,37 +137,13 @@ export class OpenJobs implements Disposable {
       if (id === undefined) return;
       const job = this.#runs(id);
       try {
-        job.running = this.#start(id);
+        job.running = startQueued(id, this.#options);
         void this.#untilOver(id, { running: job.running, isFound: false });
       } catch (error) {
         this.#note(id, `the job could not be run: ${reasonOf(error)}`);
         void this.#end(id, this.#endNow({ status: "completed" }));
       }
     }
-  }
-
-  #start(id: string): RunningJob {
-    const { world, store, places, sealed, rules } = this.#options;
-    const secrets = sealed.get(id);
-    if (secrets === undefined) throw new GpuError("its variables cannot be read any more");
-    store.begin(id, wireTime(world.clock.now()));
-    const running = startJob(world, {
-      folder: places.work(id),
-      secrets,
-      order: {
-        id,
-        archive: places.upload(id),
-        log: places.log(id),
-        args: store.argsOf(id),
-        environment: { ...rules.environment },
-        bunFolder: rules.bunFolder,
-        hidden: [places.root],
-        limits: rules.limits ?? {},
-        isolation: rules.isolation ?? "process",
-      },
-    });
-    sealed.remove(id);
-    return running;
   }
 
   async #untilOver(id: string, { running, isFound }: { running: RunningJob; isFound: boolean }): Promise<void> {

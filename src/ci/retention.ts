@@ -53,9 +53,10 @@ export class Sweeper implements Disposable {
   /** Whether so many bytes more stay within what is kept; they count until the next sweep knows better. */
   hasRoom(bytes: number): boolean {
     const limit = this.#options.keep?.bytes;
-    if (limit !== undefined && this.#usedBytes + bytes > limit) return false;
-    this.#usedBytes += bytes;
-    return true;
+    const hasRoom = limit === undefined || this.#usedBytes + bytes <= limit;
+    if (hasRoom) this.#usedBytes += bytes;
+    else this.poke();
+    return hasRoom;
   }
 
   /** Something may have to go. */

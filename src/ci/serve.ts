@@ -1,5 +1,6 @@
 import { runBeside } from "../beside.ts";
 import type { Context } from "../command.ts";
+import { readVariable } from "../env.ts";
 import { InterruptedError, UsageError } from "../errors.ts";
 import { EventQueue } from "../event-queue.ts";
 import { keyAccess, openAccess } from "./access.ts";
@@ -82,7 +83,9 @@ export async function* serve({ context, options, command }: Serving): AsyncGener
   signal.addEventListener("abort", stop, { once: true });
   try {
     if (signal.aborted) stop();
-    const environment = { CI_SERVER_URL: url };
+    // A key of one's own goes to this very server.
+    const key = isOpen ? undefined : readVariable(world.env, "CI_API_KEY");
+    const environment = { CI_SERVER_URL: url, ...(key !== undefined && { CI_API_KEY: key }) };
     const ran = command && runBeside({ command, environment, context }).finally(async () => {
       await service.stopJobs();
       queue.close();

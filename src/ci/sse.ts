@@ -14,7 +14,6 @@ export interface StreamOptions {
   readonly isIdSaid: boolean;
   /** Lines the client has; `"now"`: only what comes from here on. */
   readonly after: number | "now";
-  readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
 }
 
@@ -37,7 +36,7 @@ export function eventStream(options: StreamOptions): Response {
     },
   }, { highWaterMark: 0 });
   return new Response(body, {
-    headers: { ...options.headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
+    headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
   });
 }
 

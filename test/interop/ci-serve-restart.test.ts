@@ -132,6 +132,12 @@ test("a hundred submissions at once are all taken, and none is forgotten by a ki
   expect(second.listening).toMatchObject({ running: 1, queued: 100 });
   const listed = await (await fetch(`${second.url}/jobs`)).json() as { job_id: string }[];
   expect(listed.map(({ job_id }) => job_id).toSorted()).toEqual([running, ...ids].toSorted());
+  // What was found again can be stopped, too.
+  expect(await (await fetch(`${second.url}/jobs/${running}/cancel`, { method: "POST" })).json()).toMatchObject({
+    status: "cancelled",
+    success: false,
+  });
+  expect(await logOf(running)).toBe("gpu: the job was stopped: it was cancelled\n");
 });
 
 function commandOf(pid: number): string {

@@ -77,6 +77,25 @@ test("is followed where nothing tells of its growth", async () => {
   await lines.return(undefined);
 });
 
+test("is there at once, also where the system tells only of the first of two writes", async () => {
+  const log = JobLog.create(path);
+  const lines = follow();
+  let slowest = 0;
+  for (let count = 0; count < 60; count++) {
+    const next = lines.next();
+    log.write(`line ${count}`);
+    await Bun.sleep(0);
+    log.write("\n");
+    const begun = performance.now();
+    await next;
+    slowest = Math.max(slowest, performance.now() - begun);
+  }
+  // Sooner than the next look at all logs, which is for what nothing tells of.
+  expect(slowest).toBeLessThan(150);
+  end(log);
+  await lines.return(undefined);
+});
+
 test("has the same numbers in every reading, also for lines that are too long", async () => {
   const log = JobLog.create(path);
   const text = `${"é".repeat(50_000)}\n${"x".repeat(65_536)}\n${"x".repeat(65_535)}\n${"–".repeat(200_000)}\nend\n`;
