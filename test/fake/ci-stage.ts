@@ -1,6 +1,7 @@
-import { mkdir, open, rm } from "node:fs/promises";
+import { constants, type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { startAgent } from "../../src/agent/agent.ts";
+import { systemCode } from "../../src/errors.ts";
 import { FakeCiServer } from "./ci-server.ts";
 import { ciWorld } from "./ci-world.ts";
 
@@ -66,13 +67,13 @@ export async function ourStage(home: string): Promise<Stage> {
       const [pipe, code] = [join(folder, "pipe"), join(folder, "code")];
       await Bun.$`mkfifo ${pipe}`;
       await Bun.write(join(dir, "gpu-ci.yaml"), JSON.stringify({ test: `cat ${pipe}; exit $(cat ${code})` }));
-      // Opens as soon as the job reads.
-      const writer = open(pipe, "w");
+      let opening: Promise<FileHandle> | undefined;
+      const writer = () => opening ??= openWhenRead(pipe);
       return {
-        say: async (...lines) => void await (await writer).writeFile(lines.join("")),
+        say: async (...lines) => void await (await writer()).writeFile(lines.join("")),
         async end(success) {
           await Bun.write(code, success ? "0" : "1");
-          await (await writer).close();
+          await (await writer()).close();
         },
       };
     },
@@ -86,4 +87,17 @@ export async function ourStage(home: string): Promise<Stage> {
       await rm(join(home, "data"), { recursive: true, force: true });
     },
   };
+}
+
+/** Waits until somebody reads the pipe, without a thread that hangs until then. */
+async function openWhenRead(pipe: string): Promise<FileHandle> {
+  for (;;) {
+    try {
+      await using _first = await open(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+      return await open(pipe, "w");
+    } catch (error) {
+      if (systemCode(error) !== "ENXIO") throw error;
+      await Bun.sleep(5);
+    }
+  }
 }
