@@ -47,7 +47,7 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
     return Object.keys(presets).map((value) => ({ value, says: "" }));
   },
   job: async (context) => {
-    const { openClient } = await import("./ci/command.ts");
+    const { openClient } = await import("./ci/client/command.ts");
     await using open = await openClient(context, {});
     return (await open.client.listJobs()).map(({ job_id, status }) => ({ value: job_id, says: status }));
   },

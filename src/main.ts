@@ -69,7 +69,7 @@ function startRole(
   if (role !== ":background" && role !== ":idle" && role !== ":ci-job" && role !== "agent") return undefined;
   trapAll(ending);
   if (role === ":ci-job") {
-    return import("./ci/job-main.ts").then(({ runJobProcess }) => runJobProcess(rest[0] ?? "", world, signal));
+    return import("./ci/runner/job-main.ts").then(({ runJobProcess }) => runJobProcess(rest[0] ?? "", world, signal));
   }
   if (role === ":idle") return import("./idle-look.ts").then(({ runIdleLook }) => runIdleLook(world, signal));
   if (role === "agent") {

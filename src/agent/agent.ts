@@ -1,8 +1,8 @@
-import { tokenAccess } from "../ci/access.ts";
-import { jobEnvironment } from "../ci/job-environment.ts";
-import { listen, type Listener } from "../ci/listen.ts";
-import { ciHandler } from "../ci/server.ts";
-import { CiService } from "../ci/service.ts";
+import { tokenAccess } from "../ci/server/access.ts";
+import { jobEnvironment } from "../ci/runner/job-environment.ts";
+import { listen, type Listener } from "../ci/server/listen.ts";
+import { ciHandler } from "../ci/server/server.ts";
+import { CiService } from "../ci/server/service.ts";
 import { exitCodes, GpuError, messageOf } from "../errors.ts";
 import type { World } from "../world.ts";
 import { makeBunFolder } from "./bun-folder.ts";

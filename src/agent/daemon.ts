@@ -1,5 +1,5 @@
 import packageJson from "../../package.json" with { type: "json" };
-import { bearerOf, isSameSecret } from "../ci/access.ts";
+import { bearerOf, isSameSecret } from "../ci/server/access.ts";
 import { features } from "../ci/job.ts";
 import { type Extension, NoLease } from "./lease.ts";
 import { metricsText, metricsType } from "./metrics.ts";

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import type { World } from "../world.ts";
-import { type CiClient, ciClient } from "./client.ts";
+import { type CiClient, ciClient } from "./client/client.ts";
 import type { CiEvent, Job, SubmitFields } from "./job.ts";
-import { packProject } from "./pack.ts";
-import { type CiSettings, ciSettings } from "./settings.ts";
+import { packProject } from "./pack/pack.ts";
+import { type CiSettings, ciSettings } from "./client/settings.ts";
 
 export interface CiCall extends CiSettings {
   readonly signal?: AbortSignal;

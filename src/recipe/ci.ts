@@ -1,7 +1,7 @@
 // The CI client as a library, for recipes and scripts that want its parts rather than `gpu.ci`.
 import type { Job } from "../ci/job.ts";
 import type { ProjectZip, SubmitOptions } from "../ci/library.ts";
-import type { CiSettings } from "../ci/settings.ts";
+import type { CiSettings } from "../ci/client/settings.ts";
 import { trackCall } from "./calls.ts";
 import { currentRun } from "./current.ts";
 import type { JobEvent } from "./job.ts";

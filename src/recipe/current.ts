@@ -4,6 +4,22 @@ import { GpuError } from "../errors.ts";
 import type { ApiScope, ApiTree } from "../surface/api.ts";
 import type { CallRecord } from "../surface/call.ts";
 
+/** Where the output of one command of a recipe goes while it runs. */
+export interface CommandDisplay {
+  /** Awaiting it is backpressure. */
+  write(chunk: Uint8Array, stream: "stdout" | "stderr"): void | Promise<void>;
+  /** It is over: what it exited with, or why it did not come to that. */
+  end(outcome: { readonly exitCode: number } | { readonly error: unknown }): void;
+}
+
+/** A command whose output is to be shown. */
+export interface ShownCommand {
+  /** The command on one line. */
+  readonly title: string;
+  /** Of its output only so many lines are kept on the screen, where there is one. */
+  readonly tail?: number | undefined;
+}
+
 /** What the module `"gpu"` needs of the run that a piece of code belongs to. */
 export interface CurrentRun extends ApiScope {
   readonly api: ApiTree;
@@ -11,6 +27,7 @@ export interface CurrentRun extends ApiScope {
   add(record: CallRecord): void;
   /** Remembers that `recipe(…)` was called, to tell a script from a recipe that is not exported. */
   declare(): void;
+  show(command: ShownCommand): CommandDisplay;
   /** The same run with another context: what is started in there ends with its signal. */
   within(context: Context): CurrentRun;
 }

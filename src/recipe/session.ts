@@ -5,7 +5,7 @@ import type { CallRecord } from "../surface/call.ts";
 import { derive } from "../surface/child.ts";
 import { RunBudget } from "./budget.ts";
 import { CallLog, leftOpenError } from "./calls.ts";
-import { type CurrentRun, currentRun, enterRun, inRun } from "./current.ts";
+import { type CommandDisplay, type CurrentRun, currentRun, enterRun, inRun } from "./current.ts";
 import { failureOf, withPlaces } from "./failure.ts";
 import { readPlaces } from "./frames.ts";
 import { Owned } from "./owned.ts";
@@ -144,10 +144,17 @@ export class RecipeSession {
       declare: () => {
         this.#declared += 1;
       },
+      show: () => plainDisplay(context),
       within: open,
     });
     return open(context);
   }
+}
+
+/** Output as it comes; under `--json` stdout is for the result alone. */
+function plainDisplay({ world: { terminal }, globals }: Context): CommandDisplay {
+  const shown = { stdout: globals.json ? terminal.stderr : terminal.stdout, stderr: terminal.stderr };
+  return { write: (chunk, stream) => shown[stream].write(chunk), end() {} };
 }
 
 /** Why what a recipe left behind is ended. */

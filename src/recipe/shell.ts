@@ -139,26 +139,27 @@ export class ShellCommand implements Promise<ShellOutput> {
     }
 
     const text = { stdout: new TextCollector(), stderr: new TextCollector() };
-    const shown = {
-      stdout: globals.json ? world.terminal.stderr : world.terminal.stdout,
-      stderr: world.terminal.stderr,
-    };
+    const display = isQuiet ? undefined : run.show({ title: firstLine(this.#command) });
     try {
       const { exitCode } = await inRun(run, () =>
         this.#execute(this.#command, {
           signal: AbortSignal.any([signal, timedOut.signal]),
           output(chunk, stream) {
             text[stream].add(chunk);
-            return isQuiet ? undefined : shown[stream].write(chunk);
+            return display?.write(chunk, stream);
           },
         }));
       signal.throwIfAborted();
       timedOut.signal.throwIfAborted();
+      display?.end({ exitCode });
       const output = outputOf(this.#command, { exitCode, ...text });
       if (throws && exitCode !== 0) {
         throw new ShellError(this.#command, { output, lastWords: text.stderr.lastWords() });
       }
       return output;
+    } catch (error) {
+      display?.end({ error });
+      throw error;
     } finally {
       over.abort();
     }

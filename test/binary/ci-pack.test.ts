@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { packProject } from "../../src/ci/pack.ts";
+import { packProject } from "../../src/ci/pack/pack.ts";
 import { executable, Home, useCompiled } from "./compiled.ts";
 
 useCompiled();

@@ -4,8 +4,8 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
-import { ciClient } from "../../src/ci/client.ts";
-import { packProject } from "../../src/ci/pack.ts";
+import { ciClient } from "../../src/ci/client/client.ts";
+import { packProject } from "../../src/ci/pack/pack.ts";
 import type { FakeCiServer } from "./ci-server.ts";
 import { ciWorld } from "./ci-world.ts";
 

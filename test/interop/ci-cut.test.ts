@@ -4,9 +4,9 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startAgent } from "../../src/agent/agent.ts";
-import { ciClient } from "../../src/ci/client.ts";
-import type { Listener } from "../../src/ci/listen.ts";
-import { packProject } from "../../src/ci/pack.ts";
+import { ciClient } from "../../src/ci/client/client.ts";
+import type { Listener } from "../../src/ci/server/listen.ts";
+import { packProject } from "../../src/ci/pack/pack.ts";
 import { ciWorld, present } from "../fake/ci-world.ts";
 import { FakeClock } from "../fake/clock.ts";
 

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { jobFiles, type JobOrder } from "../../src/ci/job-order.ts";
-import { findJob, type RunningJob, startJob } from "../../src/ci/job-process.ts";
+import { jobFiles, type JobOrder } from "../../src/ci/runner/job-order.ts";
+import { findJob, type RunningJob, startJob } from "../../src/ci/runner/job-process.ts";
 import { readProc } from "../../src/processes.ts";
 import { ciWorld } from "../fake/ci-world.ts";
 import { testUnless } from "../needs.ts";
@@ -110,7 +110,7 @@ describe("a job in a process of its own", () => {
     const source = (path: string) => JSON.stringify(join(import.meta.dir, path));
     await Bun.write(
       server,
-      `import { startJob } from ${source("../../src/ci/job-process.ts")};
+      `import { startJob } from ${source("../../src/ci/runner/job-process.ts")};
        import { ciWorld } from ${source("../fake/ci-world.ts")};
        const world = ciWorld({ home: ${JSON.stringify(home)}, self: [process.execPath, ${JSON.stringify(main)}] });
        startJob(world, { folder: ${JSON.stringify(folder())}, order: ${

@@ -4,10 +4,10 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type AgentOptions, startAgent } from "../../src/agent/agent.ts";
-import { ciClient } from "../../src/ci/client.ts";
+import { ciClient } from "../../src/ci/client/client.ts";
 import type { CiEvent } from "../../src/ci/job.ts";
-import type { Listener } from "../../src/ci/listen.ts";
-import { packProject } from "../../src/ci/pack.ts";
+import type { Listener } from "../../src/ci/server/listen.ts";
+import { packProject } from "../../src/ci/pack/pack.ts";
 import { ciWorld, present } from "../fake/ci-world.ts";
 
 const token = "secret-of-the-agent";

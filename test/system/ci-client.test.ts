@@ -3,7 +3,7 @@ import { unzipSync } from "fflate";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ciClient } from "../../src/ci/client.ts";
+import { ciClient } from "../../src/ci/client/client.ts";
 import type { CiEvent } from "../../src/ci/job.ts";
 import { ciLibrary } from "../../src/ci/library.ts";
 import { CiError } from "../../src/errors.ts";

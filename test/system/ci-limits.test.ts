@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { makeControlGroups } from "../../src/ci/cgroup.ts";
-import type { JobLimits } from "../../src/ci/job-order.ts";
-import { limit } from "../../src/ci/limits.ts";
-import type { Family } from "../../src/ci/processes.ts";
+import { makeControlGroups } from "../../src/ci/runner/cgroup.ts";
+import type { JobLimits } from "../../src/ci/runner/job-order.ts";
+import { limit } from "../../src/ci/runner/limits.ts";
+import type { Family } from "../../src/ci/runner/processes.ts";
 import { realClock } from "../../src/outside.ts";
 import { testUnless } from "../needs.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { endFamily, type Family, forgetIfEmpty } from "../../src/ci/processes.ts";
+import { endFamily, type Family, forgetIfEmpty } from "../../src/ci/runner/processes.ts";
 import { readProc } from "../../src/processes.ts";
 import { ciWorld } from "../fake/ci-world.ts";
 

@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { extract } from "../../src/ci/extract.ts";
-import { ZipWriter } from "../../src/ci/zip.ts";
+import { extract } from "../../src/ci/runner/extract.ts";
+import { ZipWriter } from "../../src/ci/pack/zip.ts";
 import { testWith } from "../needs.ts";
 
 let folder: string;
@@ -69,7 +69,7 @@ z.open("huge").read(10)`;
   const afterAt = entry.head.length + huge + tail.length;
   expect(said.trim()).toBe(`[('huge', ${huge}, ${huge}, 0), ('after', 3, 3, ${afterAt})]`);
   const { open } = await import("node:fs/promises");
-  const { readDirectory } = await import("../../src/ci/zip-directory.ts");
+  const { readDirectory } = await import("../../src/ci/runner/zip-directory.ts");
   await using handle = await open(join(folder, "huge.zip"));
   expect(await readDirectory(handle, { maxEntries: 10 })).toMatchObject([
     { name: "huge", bytes: huge, packedBytes: huge, offset: 0 },

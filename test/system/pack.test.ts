@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type PackProgress, packProject } from "../../src/ci/pack.ts";
+import { type PackProgress, packProject } from "../../src/ci/pack/pack.ts";
 import { GpuError } from "../../src/errors.ts";
 import { present } from "../fake/ci-world.ts";
 import { asNobody, testAsNobody, testWith, withinReach } from "../needs.ts";
@@ -191,7 +191,7 @@ describe("what is refused", () => {
     await chmod(outside, 0o755);
     // Root may read everything, so somebody else tries, who may not even come near this runtime and these sources.
     const bun = withinReach(process.execPath, join(outside, "bun"));
-    const from = JSON.stringify(join(import.meta.dir, "../../src/ci/pack.ts"));
+    const from = JSON.stringify(join(import.meta.dir, "../../src/ci/pack/pack.ts"));
     await Bun.write(
       join(outside, "try.ts"),
       `import { packProject } from ${from};

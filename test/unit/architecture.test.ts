@@ -153,7 +153,7 @@ const touchingOnly: Readonly<Record<string, { readonly uses: RegExp; readonly wh
   "processes.ts": { uses: /process\.kill\b/, why: "sends signals for everybody" },
   "provider/local/machine.ts": { uses: /process\.pid\b/, why: "writes down which process the machine is" },
   "provider/local/hunt.ts": { uses: /process\.pid\b/, why: "must not end itself" },
-  "ci/processes.ts": { uses: /process\.pid\b/, why: "must not end itself" },
+  "ci/runner/processes.ts": { uses: /process\.pid\b/, why: "must not end itself" },
   "background/reaping.ts": { uses: /process\.pid\b/, why: "says which process watches" },
   "recipe/session.ts": {
     uses: /(printToStderr|takeExitCode|setTraps)\(process\b/,

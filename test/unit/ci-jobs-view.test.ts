@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Job } from "../../src/ci/job.ts";
-import { JobsView } from "../../src/ci/jobs-view.ts";
-import { KnownStates } from "../../src/ci/state-change.ts";
+import { JobsView } from "../../src/ci/client/jobs-view.ts";
+import { KnownStates } from "../../src/ci/client/state-change.ts";
 
 const now = Date.parse("2026-01-01T12:10:00Z");
 const begun = { start_time: "2026-01-01T12:00:00.000000Z", end_time: null };

@@ -3,11 +3,11 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { JobLog } from "../../src/ci/job-log.ts";
-import { LogFeed } from "../../src/ci/log-feed.ts";
-import { countLines, followLog } from "../../src/ci/log-follow.ts";
-import type { LogLines } from "../../src/ci/log-reader.ts";
-import { logSlice } from "../../src/ci/log-tail.ts";
+import { JobLog } from "../../src/ci/runner/job-log.ts";
+import { LogFeed } from "../../src/ci/server/log-feed.ts";
+import { countLines, followLog } from "../../src/ci/server/log-follow.ts";
+import type { LogLines } from "../../src/ci/server/log-reader.ts";
+import { logSlice } from "../../src/ci/server/log-tail.ts";
 import { realClock } from "../../src/outside.ts";
 
 let folder: string;

@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readForm } from "../../src/ci/multipart.ts";
-import { readProject } from "../../src/ci/project.ts";
-import { ciSettings } from "../../src/ci/settings.ts";
+import { readForm } from "../../src/ci/server/multipart.ts";
+import { readProject } from "../../src/ci/runner/project.ts";
+import { ciSettings } from "../../src/ci/client/settings.ts";
 
 let folder: string;
 

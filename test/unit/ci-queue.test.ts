@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { FairQueue } from "../../src/ci/queue.ts";
+import { FairQueue } from "../../src/ci/server/queue.ts";
 
 function drain(queue: FairQueue): string[] {
   const ids: string[] = [];

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { parseEnvFile } from "../../src/ci/env-file.ts";
-import { countJUnit } from "../../src/ci/junit.ts";
-import { Masker } from "../../src/ci/mask.ts";
-import { TapCounter } from "../../src/ci/tap.ts";
+import { countJUnit } from "../../src/ci/runner/junit.ts";
+import { Masker } from "../../src/ci/runner/mask.ts";
+import { TapCounter } from "../../src/ci/runner/tap.ts";
 
 describe("JUnit", () => {
   const suite = (content: string) => `<?xml version="1.0"?>\n<testsuites>${content}</testsuites>`;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobParam, openClient, serverParams } from "../../ci/command.ts";
+import { jobParam, openClient, serverParams } from "../../ci/client/command.ts";
 import { defineCommand } from "../../command.ts";
 import { NotFoundError } from "../../errors.ts";
 import { oneLine } from "../../safe-text.ts";
@@ -47,7 +47,7 @@ export default defineCommand({
     const wanted = there.filter(({ name }) => names.length === 0 || names.includes(name));
     if (output === undefined) return wanted.map((artifact) => ({ ...artifact, path: null }));
     const { resolve } = await import("node:path");
-    const { saveArtifact } = await import("../../ci/artifact-files.ts");
+    const { saveArtifact } = await import("../../ci/client/artifact-files.ts");
     const { world, signal, progress } = context;
     const folder = resolve(world.cwd, output);
     const saved = [];

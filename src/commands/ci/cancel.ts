@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobParam, openClient, serverParams } from "../../ci/command.ts";
+import { jobParam, openClient, serverParams } from "../../ci/client/command.ts";
 import { defineCommand } from "../../command.ts";
 
 export default defineCommand({

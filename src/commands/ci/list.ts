@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import { z } from "zod";
-import { countsText, openClient, serverParams } from "../../ci/command.ts";
+import { countsText, openClient, serverParams } from "../../ci/client/command.ts";
 import { Job } from "../../ci/job.ts";
 import { defineCommand, type View, type ViewOptions } from "../../command.ts";
 

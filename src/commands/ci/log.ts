@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobParam, openClient, rawParam, serverParams, shown } from "../../ci/command.ts";
+import { jobParam, openClient, rawParam, serverParams, shown } from "../../ci/client/command.ts";
 import { defineStream } from "../../command.ts";
 
 export default defineStream({
@@ -35,12 +35,12 @@ export default defineStream({
     }),
   ]),
   async *run({ job, output, tail, raw, ...flags }, context) {
-    const { logSoFar } = await import("../../ci/log-so-far.ts");
+    const { logSoFar } = await import("../../ci/client/log-so-far.ts");
     await using open = await openClient(context, flags);
     const jobId = await open.client.resolveJob(job);
     const lots = logSoFar(open.client, jobId, { tail, clock: context.world.clock, note: context.note });
     if (output !== undefined) {
-      const { saveLog } = await import("../../ci/log-file.ts");
+      const { saveLog } = await import("../../ci/client/log-file.ts");
       const { resolve } = await import("node:path");
       const path = resolve(context.world.cwd, output);
       yield { type: "saved" as const, path, lines: await saveLog(lots, path, { isRaw: raw }) };

@@ -28,7 +28,7 @@ export default defineCommand({
     notes: z.array(z.string()).describe("what goes before this key, or is to be known of it"),
   }),
   async run(given, context) {
-    const { logIn } = await import("../../ci/login.ts");
+    const { logIn } = await import("../../ci/client/login.ts");
     const { setConfig } = await import("../../configure/write.ts");
     const { readSecretFlags } = await import("../../configure/given.ts");
     const [apiKey] = await readSecretFlags([{ flag: "--api-key", value: given.apiKey }], context);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { filesText, sizeText } from "../../ci/pack-text.ts";
+import { filesText, sizeText } from "../../ci/pack/text.ts";
 import { defineCommand } from "../../command.ts";
 
 export default defineCommand({
@@ -50,7 +50,7 @@ export default defineCommand({
         hint: "`--output project.zip` writes it, `--list` shows what would be in it",
       });
     }
-    const { packForCommand } = await import("../../ci/pack-project.ts");
+    const { packForCommand } = await import("../../ci/pack/project.ts");
     const { resolve } = await import("node:path");
     const path = output === undefined ? undefined : resolve(context.world.cwd, output);
     const pack = await packForCommand({ dir, ignore, use: "write", except: path }, context);
@@ -68,7 +68,7 @@ export default defineCommand({
     };
 
     async function writeArchive(path: string): Promise<number> {
-      const { writeStreamWhole } = await import("../../ci/pack-file.ts");
+      const { writeStreamWhole } = await import("../../ci/pack/file.ts");
       const bytes = await writeStreamWhole(path, pack.stream());
       context.progress(undefined);
       return bytes;

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { dataParams } from "../../ci/data-folder.ts";
-import { isolations } from "../../ci/job-order.ts";
-import { ServeEvent, viewServeEvent } from "../../ci/serve-events.ts";
+import { dataParams } from "../../ci/server/data-folder.ts";
+import { isolations } from "../../ci/runner/job-order.ts";
+import { ServeEvent, viewServeEvent } from "../../ci/server/serve-events.ts";
 import { defineStream } from "../../command.ts";
 import { durationPattern } from "../../duration.ts";
 
@@ -54,8 +54,8 @@ export default defineStream({
   }),
   output: ServeEvent,
   async *run({ command, port, host, data, jobs, isolation, open, keep, keepGb, timeout, memoryGb }, context) {
-    const { dataFolderOf } = await import("../../ci/data-folder.ts");
-    const { serve } = await import("../../ci/serve.ts");
+    const { dataFolderOf } = await import("../../ci/server/data-folder.ts");
+    const { serve } = await import("../../ci/server/serve.ts");
     const { durationMs } = await import("../../duration.ts");
     yield* serve({
       context,

@@ -8,7 +8,7 @@ import {
   rawParam,
   serverParams,
   viewEvent,
-} from "../../ci/command.ts";
+} from "../../ci/client/command.ts";
 import { defineStream } from "../../command.ts";
 
 export default defineStream({

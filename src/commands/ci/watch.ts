@@ -7,8 +7,8 @@ import {
   rawParam,
   serverParams,
   viewEvent,
-} from "../../ci/command.ts";
-import { StateChange } from "../../ci/state-change.ts";
+} from "../../ci/client/command.ts";
+import { StateChange } from "../../ci/client/state-change.ts";
 import { defineStream } from "../../command.ts";
 
 export default defineStream({
@@ -31,7 +31,7 @@ export default defineStream({
   }),
   output: z.union([StateChange, CiEventOutput]),
   async *run({ job, all, raw, ...flags }, context) {
-    const { watchJob, watchJobs } = await import("../../ci/watch.ts");
+    const { watchJob, watchJobs } = await import("../../ci/client/watch.ts");
     await using open = await openClient(context, flags);
     const how = { client: open.client, context, flags, isRaw: raw };
     if (job !== undefined) {
@@ -40,7 +40,7 @@ export default defineStream({
     }
     const { attached, world: { terminal } } = context;
     if (attached === undefined || !terminal.stdout.isTTY) return yield* watchJobs(how);
-    const { watchOnScreen } = await import("../../ci/watch-screen.ts");
+    const { watchOnScreen } = await import("../../ci/client/watch-screen.ts");
     yield* watchOnScreen(how);
   },
   exitCode: exitOfEvent,

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { chosenUser, openAccounts, viewNewKey } from "../../../ci/administration.ts";
-import { dataParams } from "../../../ci/data-folder.ts";
-import { NewCiKey } from "../../../ci/keys.ts";
+import { chosenUser, openAccounts, viewNewKey } from "../../../ci/server/administration.ts";
+import { dataParams } from "../../../ci/server/data-folder.ts";
+import { NewCiKey } from "../../../ci/server/keys.ts";
 import { defineCommand } from "../../../command.ts";
 import { durationPattern } from "../../../duration.ts";
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { openAccounts } from "../../../ci/administration.ts";
-import { dataParams } from "../../../ci/data-folder.ts";
-import { CiKey } from "../../../ci/keys.ts";
+import { openAccounts } from "../../../ci/server/administration.ts";
+import { dataParams } from "../../../ci/server/data-folder.ts";
+import { CiKey } from "../../../ci/server/keys.ts";
 import { defineCommand } from "../../../command.ts";
 
 export default defineCommand({

@@ -9,10 +9,10 @@ import {
   type ServerFlags,
   serverParams,
   viewEvent,
-} from "../../../ci/command.ts";
-import type { CiClient } from "../../../ci/client.ts";
+} from "../../../ci/client/command.ts";
+import type { CiClient } from "../../../ci/client/client.ts";
 import type { CiEvent, SubmitFields } from "../../../ci/job.ts";
-import type { Pack } from "../../../ci/pack.ts";
+import type { Pack } from "../../../ci/pack/pack.ts";
 import { type Context, defineStream } from "../../../command.ts";
 import { NotFoundError } from "../../../errors.ts";
 
@@ -57,7 +57,7 @@ export default defineStream({
     await using open = await openClient(context, flags);
     const { client } = open;
     const fields: SubmitFields = { args, name, tags: tag, env: await variablesIn(envFile, context) };
-    const { packForCommand } = await import("../../../ci/pack-project.ts");
+    const { packForCommand } = await import("../../../ci/pack/project.ts");
     const pack = await packForCommand({ dir, ignore, use: "send" }, context);
     await sayWhatIsMissed(client, { fields, pack, context });
     if (isAsync) {

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { openAccounts, viewUsers } from "../../../ci/administration.ts";
-import { dataParams } from "../../../ci/data-folder.ts";
-import { CiUser } from "../../../ci/users.ts";
+import { openAccounts, viewUsers } from "../../../ci/server/administration.ts";
+import { dataParams } from "../../../ci/server/data-folder.ts";
+import { CiUser } from "../../../ci/server/users.ts";
 import { defineCommand } from "../../../command.ts";
 
 export default defineCommand({

@@ -1,0 +1,203 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "../../errors.ts";
+import { reasonOf } from "../../files.ts";
+import type { World } from "../../world.ts";
+import { JobLog } from "../runner/job-log.ts";
+import { type JobEnd, jobFiles } from "../runner/job-order.ts";
+import { findJob, removeJob, type RunningJob } from "../runner/job-process.ts";
+import { type JobRules, startQueued } from "./job-start.ts";
+import type { Places } from "./places.ts";
+import { FairQueue } from "./queue.ts";
+import type { SealedVariables } from "./sealed.ts";
+import type { JobStore } from "./store.ts";
+import { wireTime } from "./wire-time.ts";
+
+interface OpenJobsOptions {
+  readonly world: World;
+  readonly rules: JobRules;
+  readonly store: JobStore;
+  readonly places: Places;
+  readonly sealed: SealedVariables;
+  /** Is told of each job that is over, after that was written down. */
+  readonly onEnd: (id: string) => void;
+}
+
+interface OpenJob {
+  readonly over: PromiseWithResolvers<void>;
+  /** Whether it is one of those that run, also while it only just begins. */
+  isRunning: boolean;
+  running?: RunningJob;
+}
+
+/** An end that cannot be written down (a full disk) is tried again so often, in milliseconds. */
+const writeAgainMs = 5_000;
+
+/** Jobs that are not over: they wait for their turn, and run each in a process of its own that outlives this one. */
+export class OpenJobs implements Disposable {
+  readonly #options: OpenJobsOptions;
+  readonly #queue = new FairQueue();
+  readonly #jobs = new Map<string, OpenJob>();
+  readonly #gone = new AbortController();
+  #running = 0;
+  #isStopping = false;
+
+  constructor(options: OpenJobsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  get runningCount(): number {
+    return this.#running;
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  has(id: string): boolean {
+    return this.#jobs.has(id);
+  }
+
+  /** Queues a job that is in the store, with its log and its upload in place. */
+  add(job: { id: string; userId: string }): void {
+    this.#jobs.set(job.id, { over: Promise.withResolvers(), isRunning: false });
+    this.#queue.add(job);
+    this.#pump();
+  }
+
+  /** What the server before this one left: jobs that run are followed, those that wait do so again. */
+  takeUp(): void {
+    const { world, store, places } = this.#options;
+    for (const { id, userId, isRunning } of store.open()) {
+      const folder = places.work(id);
+      if (isRunning && existsSync(join(folder, jobFiles.order))) {
+        const job = this.#runs(id);
+        job.running = findJob(world, { folder, id, signal: this.#gone.signal });
+        void this.#untilOver(id, { running: job.running, isFound: true });
+      } else if (places.hasUpload(id)) {
+        if (isRunning) store.requeue(id);
+        this.add({ id, userId });
+      } else {
+        this.#runs(id);
+        this.#note(id, "the server stopped before this job ran, and its upload is gone");
+        void this.#end(id, this.#endNow({ status: "lost" }));
+      }
+    }
+  }
+
+  /** Stops a job. Returns false when it was over already. */
+  async cancel(id: string): Promise<boolean> {
+    const job = this.#jobs.get(id);
+    if (!job) return false;
+    if (this.#queue.remove(id)) {
+      this.#note(id, "the job was stopped: it was cancelled");
+      await this.#end(id, this.#endNow({ status: "cancelled" }));
+    } else {
+      job.running?.stop("it was cancelled");
+      await job.over.promise;
+    }
+    return true;
+  }
+
+  /** Begins no further job; resolves when those that run are over. */
+  async drain(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all([...this.#jobs.values()].filter(({ isRunning }) => isRunning).map(({ over }) => over.promise));
+  }
+
+  /** Stops every job that runs, and begins no further one. */
+  async stop(why: string): Promise<void> {
+    this.#isStopping = true;
+    for (const { running } of this.#jobs.values()) running?.stop(why);
+    await this.drain();
+  }
+
+  /** Looks after them no longer; those that run go on. */
+  [Symbol.dispose](): void {
+    this.#isStopping = true;
+    this.#gone.abort(new Error("the server ends"));
+  }
+
+  #runs(id: string): OpenJob {
+    const job = this.#jobs.get(id) ?? { over: Promise.withResolvers<void>(), isRunning: false };
+    job.isRunning = true;
+    this.#running++;
+    this.#jobs.set(id, job);
+    return job;
+  }
+
+  /** Begins as many jobs as may run. */
+  #pump(): void {
+    while (!this.#isStopping && this.#running < (this.#options.rules.parallelJobs ?? 1)) {
+      const id = this.#queue.next();
+      if (id === undefined) return;
+      const job = this.#runs(id);
+      try {
+        job.running = startQueued(id, this.#options);
+        void this.#untilOver(id, { running: job.running, isFound: false });
+      } catch (error) {
+        this.#note(id, `the job could not be run: ${reasonOf(error)}`);
+        void this.#end(id, this.#endNow({ status: "completed" }));
+      }
+    }
+  }
+
+  async #untilOver(id: string, { running, isFound }: { running: RunningJob; isFound: boolean }): Promise<void> {
+    const end = await running.ended.catch((error: unknown) => {
+      if (!this.#gone.signal.aborted) this.#note(id, `it is not known what became of this job: ${messageOf(error)}`);
+      return this.#endNow({ status: "lost" });
+    });
+    if (this.#gone.signal.aborted) return;
+    if (end.status === "lost") this.#note(id, "what ran this job is gone without a word; all it had started is ended");
+    // A job that was found may have ended before that.
+    await this.#end(id, isFound ? end : { ...end, endedAt: this.#options.world.clock.now() });
+  }
+
+  #endNow({ status }: Pick<JobEnd, "status">): JobEnd {
+    return { success: false, status, endedAt: this.#options.world.clock.now(), artifacts: [] };
+  }
+
+  /** Writes down how a job ended, and lets the next one begin. */
+  async #end(id: string, end: JobEnd): Promise<void> {
+    const { world, store, places, sealed, onEnd } = this.#options;
+    for (;;) {
+      try {
+        store.end(id, end, wireTime(end.endedAt));
+        break;
+      } catch {
+        await world.clock.sleep(writeAgainMs, this.#gone.signal).catch(() => {});
+        if (this.#gone.signal.aborted) return;
+      }
+    }
+    ignoringTrouble(() => sealed.remove(id));
+    ignoringTrouble(() => places.removeUpload(id));
+    if (end.artifacts.length === 0) ignoringTrouble(() => removeJob(places.work(id)));
+    const job = this.#jobs.get(id);
+    this.#jobs.delete(id);
+    if (job?.isRunning) this.#running--;
+    onEnd(id);
+    job?.over.resolve();
+    this.#pump();
+  }
+
+  #note(id: string, text: string): void {
+    ignoringTrouble(() => {
+      const log = JobLog.create(this.#options.places.log(id));
+      log.note(text);
+      log.close();
+    });
+  }
+}
+
+/** For what a full disk or a strange mode may prevent, and what matters less than the job's end. */
+function ignoringTrouble(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // What is left is removed with the job, or at the next start.
+  }
+}

@@ -1,0 +1,104 @@
+import { lstat, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { World } from "../../world.ts";
+import type { Places } from "./places.ts";
+import type { JobStore } from "./store.ts";
+
+/** What is kept of jobs that are over: all of it where nothing is said. */
+export interface Keep {
+  readonly ageMs?: number;
+  /** Of all jobs together, waiting and running ones too. */
+  readonly bytes?: number;
+}
+
+interface Kept {
+  readonly store: JobStore;
+  readonly places: Places;
+  readonly keep?: Keep;
+}
+
+/** Removes jobs that are over, the oldest first, until what is left is to be kept. Returns the bytes that are left. */
+export async function sweep({ store, places, keep = {}, now }: Kept & { now: number }): Promise<number> {
+  const over = store.over();
+  const sizes = new Map<string, number>();
+  for (const { id } of [...store.open(), ...over]) sizes.set(id, await sizeOf(places, id));
+  let total = sizes.values().reduce((sum, bytes) => sum + bytes, 0);
+  for (const { id, endedMs } of over) {
+    const isOld = keep.ageMs !== undefined && endedMs < now - keep.ageMs;
+    if (!isOld && (keep.bytes === undefined || total <= keep.bytes)) continue;
+    // In this order what a kill leaves behind belongs to no job, and is removed at the next start.
+    store.delete(id);
+    places.remove(id);
+    total -= sizes.get(id) ?? 0;
+  }
+  return total;
+}
+
+/** How often it is swept, in milliseconds: at least, and at most where jobs end all the time. */
+const sweepMs = { always: 600_000, atMost: 5_000 };
+
+/** Sweeps now and then, and after jobs. */
+export class Sweeper implements Disposable {
+  readonly #options: Kept & { readonly world: Pick<World, "clock"> };
+  readonly #over = new AbortController();
+  #poked = Promise.withResolvers<void>();
+  #usedBytes = 0;
+
+  constructor(options: Kept & { readonly world: Pick<World, "clock"> }) {
+    this.#options = options;
+    const { keep } = options;
+    if (keep?.ageMs !== undefined || keep?.bytes !== undefined) void this.#run().catch(() => {});
+  }
+
+  /** Whether so many bytes more stay within what is kept; they count until the next sweep knows better. */
+  hasRoom(bytes: number): boolean {
+    const limit = this.#options.keep?.bytes;
+    const hasRoom = limit === undefined || this.#usedBytes + bytes <= limit;
+    if (hasRoom) this.#usedBytes += bytes;
+    else this.poke();
+    return hasRoom;
+  }
+
+  /** Something may have to go. */
+  poke(): void {
+    this.#poked.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    this.#over.abort(new Error("the server ends"));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#over;
+    const { clock } = this.#options.world;
+    while (!signal.aborted) {
+      this.#poked = Promise.withResolvers();
+      // What cannot be read or removed now may be the next time.
+      this.#usedBytes = await sweep({ ...this.#options, now: clock.now() }).catch(() => this.#usedBytes);
+      const waiting = new AbortController();
+      await Promise.race([
+        this.#poked.promise,
+        clock.sleep(sweepMs.always, AbortSignal.any([signal, waiting.signal])).catch(() => {}),
+      ]);
+      waiting.abort();
+      if (!signal.aborted) await clock.sleep(sweepMs.atMost, signal);
+    }
+  }
+}
+
+async function sizeOf(places: Places, id: string): Promise<number> {
+  return await bytesIn(places.log(id)) + await bytesIn(places.upload(id)) + await bytesIn(places.work(id));
+}
+
+/** Bytes of a file, or of all in a folder. What vanishes meanwhile has none; links are not followed. */
+async function bytesIn(path: string): Promise<number> {
+  try {
+    const stats = await lstat(path);
+    if (!stats.isDirectory()) return stats.size;
+    let bytes = 0;
+    for (const name of await readdir(path)) bytes += await bytesIn(join(path, name));
+    return bytes;
+  } catch {
+    return 0;
+  }
+}
