@@ -17,8 +17,8 @@ export interface PackOptions {
   readonly onProgress?: (progress: PackProgress) => void;
   /** Hears of a file that was listed and went away before it was packed; without it that is an error. */
   readonly onGone?: OnGone;
-  /** How many workers pack; as many as there are cores, at most 4, when left out. What comes out is the same. */
-  readonly workers?: number;
+  /** How many threads pack; as many as there are cores, at most 4, when left out. What comes out is the same. */
+  readonly threads?: number;
 }
 
 export interface PackProgress {
@@ -46,7 +46,7 @@ const wholeUpTo = 4 * 2 ** 20;
 /** Tasks are so large, or so many files. */
 const batch = { bytes: 512 * 2 ** 10, files: 200 } as const;
 /** What is smaller is packed before a worker has started. */
-const worthWorkersBytes = 4 * 2 ** 20;
+const worthThreadsBytes = 4 * 2 ** 20;
 
 /** Looks through a project and gives its archive: sorted, with fixed times, so the same files give the same bytes. */
 export async function packProject(dir: string, { ignore, except, signal, ...options }: PackOptions): Promise<Pack> {
@@ -55,10 +55,10 @@ export async function packProject(dir: string, { ignore, except, signal, ...opti
   const tree = left === undefined ? found : { ...found, files: found.files.filter(({ path }) => path !== left) };
   if (tree.files.length === 0) throw nothingToSend(dir, tree);
   const bytes = tree.files.reduce((sum, file) => sum + file.bytes, 0);
-  const workers = bytes < worthWorkersBytes ? 0 : options.workers;
+  const threads = bytes < worthThreadsBytes ? 1 : options.threads;
   return {
     plan: { ...tree, bytes, warnings: warningsOf(findSuspects(tree.files), bytes) },
-    stream: () => ReadableStream.from(archive(tree.files, { ...options, workers, signal })),
+    stream: () => ReadableStream.from(archive(tree.files, { ...options, threads, signal })),
   };
 }
 
@@ -69,9 +69,9 @@ function realPathOf(path: string | undefined): Promise<string | undefined> {
 
 async function* archive(
   files: readonly TreeFile[],
-  { signal, onProgress, onGone, workers }: Omit<PackOptions, "ignore" | "except">,
+  { signal, onProgress, onGone, threads }: Omit<PackOptions, "ignore" | "except">,
 ): AsyncGenerator<Uint8Array> {
-  using pool = new PackPool({ workers });
+  using pool = new PackPool({ threads });
   const zip = new ZipWriter();
   const figures = { files: 0, bytes: 0, packedBytes: 0 };
   const passed = (part: Uint8Array) => {

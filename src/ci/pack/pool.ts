@@ -13,13 +13,13 @@ interface Open {
 }
 
 /** More would only wait for the disk and take memory. */
-const maxWorkers = 4;
+const maxThreads = 4;
 /** So a worker never waits for the next one. */
 const tasksEach = 2;
 
-/** Workers that pack, started with the first task. Where none can be had, this thread does the work. */
+/** Workers that pack, started with the first task, and this thread beside them: alone where no worker can be had. */
 export class PackPool implements Disposable {
-  /** 0 where none can be had. */
+  /** Workers beside this thread; 0 where none can be had. */
   #count: number;
   readonly #workers: Worker[] = [];
   /** Those that are there, as often as they may take another task. */
@@ -28,15 +28,16 @@ export class PackPool implements Disposable {
   readonly #open = new Map<number, Open>();
   readonly #spare: ArrayBuffer[] = [];
   #number = 0;
+  #isAtWork = false;
 
-  /** `workers`: with less than 2 all is left to this thread. */
-  constructor({ workers = Math.min(navigator.hardwareConcurrency || 1, maxWorkers) }: { workers?: number } = {}) {
-    this.#count = workers > 1 ? workers : 0;
+  /** `threads`, this one among them. */
+  constructor({ threads = Math.min(navigator.hardwareConcurrency || 1, maxThreads) }: { threads?: number } = {}) {
+    this.#count = Math.max(0, threads - 1);
   }
 
   /** How many tasks are worth giving at a time. */
   get width(): number {
-    return Math.max(1, this.#count * tasksEach);
+    return 1 + this.#count * tasksEach;
   }
 
   /** Memory for a piece. The pool takes it with the task, and hands it out again. */
@@ -57,29 +58,34 @@ export class PackPool implements Disposable {
 
   /** Gives what waits to who is free. */
   #hand(): void {
-    if (this.#count === 0) return this.#doHere();
     while (this.#waiting.length > 0 && this.#free.length > 0) {
-      const [worker] = this.#free.splice(0, 1);
-      const [open] = this.#waiting.splice(0, 1);
+      const worker = this.#free.shift();
+      const open = this.#waiting.shift();
       if (worker === undefined || open === undefined) return;
       const number = ++this.#number;
       this.#open.set(number, open);
       worker.postMessage({ number, task: open.task }, open.task.kind === "piece" ? [open.task.content.buffer] : []);
     }
+    this.#workHere();
   }
 
-  /** In turns of their own, so that signals are heard between two tasks. */
-  #doHere(): void {
-    for (const { task, resolve, reject } of this.#waiting.splice(0)) {
-      setImmediate(() => {
-        try {
-          resolve(pack(task));
-        } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
-        }
-        if (task.kind === "piece") this.#spare.push(task.content.buffer);
-      });
-    }
+  /** Takes what is left, in turns of their own: signals are heard, and workers served, between two tasks. */
+  #workHere(): void {
+    if (this.#isAtWork || this.#waiting.length === 0) return;
+    this.#isAtWork = true;
+    setImmediate(() => {
+      this.#isAtWork = false;
+      const open = this.#waiting.shift();
+      if (open === undefined) return;
+      const { task, resolve, reject } = open;
+      try {
+        resolve(pack(task));
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+      if (task.kind === "piece") this.#spare.push(task.content.buffer);
+      this.#workHere();
+    });
   }
 
   #start(): void {
@@ -127,5 +133,5 @@ export class PackPool implements Disposable {
 /** In the compiled executable this code lies at the root of its files, and the worker where its source does. */
 function workerUrl(): string {
   const isCompiled = /\$bunfs|~BUN/.test(import.meta.url);
-  return new URL(isCompiled ? "./ci/pack.worker.ts" : "./pack.worker.ts", import.meta.url).href;
+  return new URL(isCompiled ? "./ci/pack/pack.worker.ts" : "./pack.worker.ts", import.meta.url).href;
 }
