@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { available } from "./bench-available.ts";
 import { ci } from "./bench-ci.ts";
+import { recipes } from "./bench-recipes.ts";
 import { ssh } from "./bench-ssh.ts";
 import { build, compile, executable } from "./build.ts";
 import { median } from "./median.ts";
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (runs: number) => Promise<void>>> = {
   available,
   ssh: () => ssh(process.argv.slice(3)),
   ci: () => ci(process.argv.slice(3)),
+  recipes: () => recipes(process.argv.slice(3)),
 };
 const [name = "", runs = "30"] = process.argv.slice(2);
 const benchmark = Object.hasOwn(benchmarks, name) ? benchmarks[name] : undefined;

@@ -13,6 +13,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { executableName, type Platform, platforms } from "./releases/platforms.ts";
+import { leaveOutNativeModules } from "./native.ts";
+import { buildTestSupport } from "./test-support.ts";
 import { root } from "./toolchain.ts";
 
 /** The executable for this computer. */
@@ -29,7 +32,10 @@ export const compileOptions = {
   bytecode: true,
   splitting: true,
   sourcemap: "linked",
-  plugins: [{ name: "without native modules", setup: leaveOutNativeModules }],
+  plugins: [
+    { name: "without native modules", setup: leaveOutNativeModules },
+    { name: "without folders of this computer", setup: leaveOutFolders },
+  ],
 } satisfies Partial<Bun.BuildConfig>;
 
 /**
@@ -43,16 +49,6 @@ export const autoload = {
   autoloadTsconfig: false,
 } as const;
 
-const platforms = [
-  { target: "bun-linux-x64", package: "@oven/bun-linux-x64", outfile: "gpu-linux-x64" },
-  { target: "bun-linux-arm64", package: "@oven/bun-linux-aarch64", outfile: "gpu-linux-arm64" },
-  { target: "bun-linux-x64-musl", package: "@oven/bun-linux-x64-musl", outfile: "gpu-linux-x64-musl" },
-  { target: "bun-linux-arm64-musl", package: "@oven/bun-linux-aarch64-musl", outfile: "gpu-linux-arm64-musl" },
-  { target: "bun-darwin-x64", package: "@oven/bun-darwin-x64", outfile: "gpu-darwin-x64" },
-  { target: "bun-darwin-arm64", package: "@oven/bun-darwin-aarch64", outfile: "gpu-darwin-arm64" },
-  { target: "bun-windows-x64", package: "@oven/bun-windows-x64", outfile: "gpu-windows-x64.exe" },
-] as const;
-
 if (import.meta.main) {
   if (process.argv.includes("--all")) await buildAll();
   else console.log(await build() ? `compiled ${executable}` : `${executable} is up to date`);
@@ -63,15 +59,18 @@ export async function build(): Promise<boolean> {
   const stamp = inputHash();
   if (existsSync(executable) && existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp) return false;
   generateTypes();
+  await buildTestSupport();
   await compile({ outfile: executable });
   writeFileSync(stampPath, stamp);
   return true;
 }
 
 /** Compiles one executable. It is moved into place whole, so one that runs meanwhile is not disturbed. */
-export async function compile({ outfile, entrypoints = productEntrypoints(), ...options }: {
+export async function compile({ outfile, entrypoints = productEntrypoints(), define = {}, ...options }: {
   outfile: string;
   entrypoints?: string[];
+  /** Names in the code, and the expression that each is replaced by. */
+  define?: Record<string, string>;
   target?: Bun.Build.CompileTarget;
   executablePath?: string;
 }): Promise<void> {
@@ -83,6 +82,7 @@ export async function compile({ outfile, entrypoints = productEntrypoints(), ...
     await Bun.build({
       ...compileOptions,
       entrypoints,
+      define,
       compile: { ...autoload, ...options, outfile: join(staging, name) },
     });
     renameSync(join(staging, name), outfile);
@@ -91,25 +91,26 @@ export async function compile({ outfile, entrypoints = productEntrypoints(), ...
   }
 }
 
-function productEntrypoints(): string[] {
+/** Where the bundler begins: the executable, and what its workers run. */
+export function productEntrypoints(): string[] {
   return [join(root, "src/main.ts"), ...globSync("src/**/*.worker.ts", { cwd: root }).map((path) => join(root, path))];
 }
 
 /** Compiles for every platform, around the executables of Bun that the npm registry has for them. */
 async function buildAll(): Promise<void> {
-  const installed = installPlatforms();
+  const bunFor = installPlatforms();
   await build();
-  for (const { target, package: name, outfile } of platforms) {
-    const bun = join(installed, "node_modules", name, "bin", name.includes("windows") ? "bun.exe" : "bun");
-    await compile({ target, executablePath: bun, outfile: join(dist, outfile) });
-    console.log(`compiled dist/${outfile}`);
+  for (const platform of platforms) {
+    const outfile = join(dist, executableName(platform));
+    await compile({ target: platform.target, executablePath: bunFor(platform), outfile });
+    console.log(`compiled dist/${executableName(platform)}`);
   }
 }
 
-/** Installs Bun for every platform into .toolchain, whatever this computer is, and returns the folder. */
-function installPlatforms(): string {
+/** Installs Bun for every platform into .toolchain, whatever this computer is, and returns where each is. */
+export function installPlatforms(): (platform: Platform) => string {
   const folder = join(root, ".toolchain/platforms");
-  const dependencies = Object.fromEntries(platforms.map((platform) => [platform.package, Bun.version]));
+  const dependencies = Object.fromEntries(platforms.map(({ bun }) => [bun, Bun.version]));
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, dependencies }));
   const { status } = spawnSync(process.execPath, ["install", "--os=*", "--cpu=*", "--ignore-scripts"], {
@@ -117,7 +118,7 @@ function installPlatforms(): string {
     stdio: ["ignore", "ignore", "inherit"],
   });
   if (status !== 0) throw new Error("installing Bun for the other platforms failed");
-  return folder;
+  return ({ bun, os }) => join(folder, "node_modules", bun, "bin", os === "windows" ? "bun.exe" : "bun");
 }
 
 /** Writes dist/types.bin: the declarations that recipes are checked against, embedded in the executable. */
@@ -132,20 +133,22 @@ export function generateTypes(): void {
 /** All that decides what is compiled, as one hash. */
 function inputHash(): string {
   const hash = new Bun.CryptoHasher("sha256").update(process.execPath + Bun.version);
-  const inputs = globSync(["src/**", "scripts/build.ts", "scripts/types.ts", "package.json", "bun.lock"], {
-    cwd: root,
-  });
+  const inputs = globSync(
+    ["src/**", "recipes/**", "scripts/build.ts", "scripts/types.ts", "package.json", "bun.lock"],
+    {
+      cwd: root,
+    },
+  );
   for (const path of inputs.filter((path) => statSync(join(root, path)).isFile()).sort()) {
     hash.update(`\0${path}\0`).update(readFileSync(join(root, path)));
   }
   return hash.digest("hex");
 }
 
-/** ssh2's optional native parts are for the machine they are built on; it has JavaScript for all they do. */
-function leaveOutNativeModules(builder: Bun.PluginBuilder): void {
-  builder.onResolve({ filter: /(\.node|^cpu-features)$/ }, ({ path }) => ({ path, namespace: "native" }));
-  builder.onLoad(
-    { filter: /.*/, namespace: "native" },
-    () => ({ contents: 'throw new Error("left out")', loader: "js" }),
-  );
+/** Modules that ask for their own folder would carry the one of the computer that built them; nothing is read from it. */
+function leaveOutFolders(builder: Bun.PluginBuilder): void {
+  builder.onLoad({ filter: /ssh2\/lib\/(agent|protocol\/crypto\/poly1305)\.js$/ }, async ({ path }) => ({
+    contents: (await Bun.file(path).text()).replaceAll("__dirname", '"."').replaceAll("__filename", '"."'),
+    loader: "js",
+  }));
 }

@@ -42,9 +42,13 @@ const staticChecks: Section[] = [
   { name: "types", run: () => check([denoPath(), "check", "--quiet", "src", "scripts", "test", "recipes"]) },
   { name: "generated", run: () => check([process.execPath, "scripts/docs.ts", "--check"]) },
 ];
-const testFolders: Section[] = ["unit", "transcripts", "system", "interop", "binary"].map((name) => ({
-  name,
-  run: () => testFolder(name),
+/** Tests of some folders wait more than they work, so that several processes share them. */
+const shardsOf: Readonly<Record<string, number>> = { system: 2, interop: 3, binary: 2 };
+const folders = ["unit", "types", "transcripts", "system", "interop", "compared", "binary"];
+const testFolders: Section[] = folders.map((folder) => ({
+  // `types` is the check of our own.
+  name: folder === "types" ? "recipe-types" : folder,
+  run: () => testFolder(folder),
 }));
 /** Fewer runs than `scripts/torture` has by itself. */
 const torture: Section = {
@@ -115,7 +119,7 @@ async function check(command: string[], hint = ""): Promise<Outcome> {
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, output: output + hint };
 }
 
-/** The interop tests wait more than they work, so two processes share them. */
+/** Runs the tests of a folder, and looks for what they left behind. */
 async function testFolder(name: string): Promise<Outcome> {
   const folder = `test/${name}`;
   const files = globSync(`${folder}/**/*.test.ts`, { cwd: root }).toSorted();
@@ -129,7 +133,7 @@ async function testFolder(name: string): Promise<Outcome> {
     }: \`apt-get install openssh-server openssh-client make\``;
     return refuseSkipped({ passed: 0, failed: 0, skipped: 1, output });
   }
-  const shards = name === "interop" ? 2 : 1;
+  const shards = shardsOf[name] ?? 1;
   const runs = await Promise.all(
     Array.from({ length: shards }, (_, shard) => runTests(name, files.filter((_, at) => at % shards === shard))),
   );
@@ -262,5 +266,6 @@ function testEnvironment(): Record<string, string | undefined> {
     NO_COLOR: "1",
     DENO_DIR: join(root, ".toolchain/deno"),
     DENO_NO_UPDATE_CHECK: "1",
+    NODE_DISABLE_COMPILE_CACHE: "1",
   };
 }

@@ -1,9 +1,10 @@
 import type { SharedSessions } from "./background/shared-sessions.ts";
 import { commands } from "./commands.ts";
-import type { Command, CommandEntry, Context, Globals, Plan, View } from "./command.ts";
+import type { Command, CommandEntry, Context, Globals, Place, Plan, View } from "./command.ts";
 import { type OpenContext, openContext } from "./context.ts";
 import { confirmPlan } from "./confirm.ts";
 import { ClosedPipe, exitCodes, GpuError, InterruptedError, messageOf, UsageError } from "./errors.ts";
+import { maskOf } from "./mask.ts";
 import { type ProviderRegistry, providerRegistry } from "./provider/registry.ts";
 import { findCommand, type Found } from "./surface/find.ts";
 import { defaultGlobals, globalParams } from "./surface/globals.ts";
@@ -64,7 +65,10 @@ async function dispatch(
   const { entries = commands } = options;
   if (argv[0] === "complete") return await answerTab(argv.slice(1), options);
   // `gpu help start` and `gpu version` are what people type first elsewhere.
-  if (argv[0] === "help") return await dispatch([...argv.slice(1), "--help"], options, onGlobals);
+  if (argv[0] === "help" && argv.includes("--man")) return await showMan(argv.slice(1), options);
+  if (argv[0] === "help") {
+    return await showTopic(argv.slice(1), options) ?? await dispatch([...argv.slice(1), "--help"], options, onGlobals);
+  }
   const found = findCommand(entries, argv.length === 1 && argv[0] === "version" ? ["--version"] : argv);
   if (found.kind === "group") return await showGroup(found, options);
   return await invoke(await found.entry.load(), found.rest, { options, onGlobals });
@@ -74,7 +78,7 @@ interface Invocation {
   readonly options: AppOptions;
   readonly onGlobals: (globals: Globals) => void;
   /** Of the command that invokes this one: a recipe is run by `gpu run`. */
-  readonly outer?: { readonly globals: Globals; readonly recipe: string };
+  readonly outer?: { readonly globals: Globals; readonly recipe: string; readonly runId?: string | undefined };
 }
 
 async function invoke(command: Command, argv: readonly string[], invocation: Invocation): Promise<number> {
@@ -89,17 +93,23 @@ async function invoke(command: Command, argv: readonly string[], invocation: Inv
   }
   const globals = inTheseColors(outer ? joinGlobals(outer.globals, parsed.globals) : parsed.globals, world);
   onGlobals(globals);
-  await using opened = openContext({
-    world,
-    registry,
-    entries,
-    globals,
-    signal: options.signal,
-    shared: options.shared,
-    recipe: outer?.recipe,
-    invoke: (inner, innerArgv) =>
-      invoke(inner, innerArgv, { options, onGlobals, outer: { globals, recipe: inner.name.replace(/^run /, "") } }),
-  });
+  const open = (place: Place): OpenContext =>
+    openContext({
+      ...place,
+      entries,
+      signal: options.signal,
+      shared: options.shared,
+      recipe: outer?.recipe,
+      runId: outer?.runId,
+      invoke: (inner, innerArgv, given) =>
+        invoke(inner, innerArgv, {
+          options: { ...options, world: place.world, registry: place.registry },
+          onGlobals,
+          outer: { globals: place.globals, recipe: inner.name.replace(/^run /, ""), runId: given?.runId },
+        }),
+      apart: open,
+    });
+  await using opened = open({ world, registry, globals });
   try {
     await checkProfile(command, opened.context);
     const accepted = await opened.untilInterrupted(confirmPlan(command, parsed.input, opened.context));
@@ -204,18 +214,20 @@ async function showOutput(
 ): Promise<void> {
   const { globals, world } = context;
   const { stdout, stderr } = world.terminal;
+  const mask = maskOf(world.terminal);
   if (globals.json) {
     const isLine = command.kind === "stream" || command.refreshMs !== undefined && input.watch === true;
-    const text = jsonOf(output, isLine ? undefined : 2);
+    const json = jsonOf(output, isLine ? undefined : 2);
     // A recipe printed its own result already; `gpu run` has nothing to add.
-    if (text === undefined) return;
-    return await around(() => stdout.write(`${text}\n`));
+    if (json === undefined) return;
+    return await around(() => stdout.write(`${mask.text(json)}\n`));
   }
   const { isTTY, columns } = stdout;
   const view: View = command.view(output, { now: world.clock.now(), isTTY, columns, isColored: globals.color });
   for (const { to, chunk } of render(view, { isTTY: stdout.isTTY, columns: stdout.columns, color: globals.color })) {
-    if (to === "stdout") await around(() => stdout.write(chunk));
-    else if (!globals.quiet) await around(() => stderr.write(chunk));
+    const shown = typeof chunk === "string" ? mask.text(chunk) : chunk;
+    if (to === "stdout") await around(() => stdout.write(shown));
+    else if (!globals.quiet) await around(() => stderr.write(shown));
   }
 }
 
@@ -231,6 +243,36 @@ function jsonOf(output: unknown, indent: number | undefined): string | undefined
   }
 }
 
+/** `gpu help recipes`; undefined where that is no topic. */
+async function showTopic(argv: readonly string[], { world }: AppOptions): Promise<number | undefined> {
+  const [name = "", ...others] = argv;
+  if (others.some((word) => word !== "--no-color")) return undefined;
+  const { topicText } = await import("./surface/topics.ts");
+  const { stdout } = world.terminal;
+  const { color } = inTheseColors({ ...defaultGlobals, color: others.length === 0 }, world);
+  const text = await topicText(name, { isColored: stdout.isTTY && color });
+  if (text === undefined) return undefined;
+  await stdout.write(`${text}\n`);
+  return exitCodes.done;
+}
+
+/** `gpu help --man` prints gpu(1), `gpu help --man start` the page of a command. */
+async function showMan(argv: readonly string[], { world, version, entries = commands }: AppOptions): Promise<number> {
+  const found = findCommand(entries, argv.filter((word) => word !== "--man"));
+  if (found.rest.length > 0) throw new UsageError(`\`gpu help --man\` does not take \`${found.rest.join(" ")}\``);
+  const { manOverview, manPage } = await import("./surface/man.ts");
+  const { environmentVariables, readVariable } = await import("./env.ts");
+  const seconds = Number(readVariable(world.env, "SOURCE_DATE_EPOCH"));
+  const date = Number.isInteger(seconds) && seconds > 0 ? seconds * 1000 : world.clock.now();
+  const options = { version, date, variables: environmentVariables };
+  const page = found.kind === "command" ? manPage(await found.entry.load(), options) : manOverview(
+    entries.filter(({ name }) => `${name} `.startsWith(found.path.length === 0 ? "" : `${found.path.join(" ")} `)),
+    options,
+  );
+  await world.terminal.stdout.write(`${page}\n`);
+  return exitCodes.done;
+}
+
 async function showGroup(found: Extract<Found<CommandEntry>, { kind: "group" }>, options: AppOptions): Promise<number> {
   const { world, version, entries = commands } = options;
   if (found.path.length === 0 && found.rest.includes("--version")) {
@@ -238,6 +280,11 @@ async function showGroup(found: Extract<Found<CommandEntry>, { kind: "group" }>,
     return exitCodes.done;
   }
   refuseFlags(found);
+  if (found.path.length === 0 && !found.rest.some((word) => word === "--help" || word === "-h")) {
+    const { nextSteps } = await import("./next-steps.ts");
+    await world.terminal.stdout.write(`${await nextSteps(world)}\n`);
+    return exitCodes.done;
+  }
   const { groupHelp } = await import("./surface/overview.ts");
   await world.terminal.stdout.write(`${groupHelp(entries, found.path)}\n`);
   return exitCodes.done;
@@ -295,15 +342,16 @@ async function showError(error: unknown, globals: Globals, options: AppOptions):
   const shown = isInterrupted && !isSaid ? signal.reason : error;
   const known = shown instanceof GpuError ? shown : undefined;
   const kind = known?.kind ?? "bug";
-  const message = safeText(known?.message ?? `gpu has a bug: ${messageOf(shown)}`);
-  const hint = known ? known.hint && safeText(known.hint) : "`--verbose` shows where; please report it";
+  const mask = maskOf(world.terminal);
+  const message = mask.text(safeText(known?.message ?? `gpu has a bug: ${messageOf(shown)}`));
+  const hint = known ? known.hint && mask.text(safeText(known.hint)) : "`--verbose` shows where; please report it";
   const { stderr } = world.terminal;
   await stderr.write(
     globals.json ? `${JSON.stringify({ error: { kind, message, hint } })}\n` : errorText({ message, hint, kind }),
   )
     .catch(() => {});
   if (globals.verbose && !globals.json && shown instanceof Error && shown.stack) {
-    await stderr.write(`${safeText(shown.stack)}\n`).catch(() => {});
+    await stderr.write(`${mask.text(safeText(shown.stack))}\n`).catch(() => {});
   }
   return known?.exitCode ?? exitCodes.bug;
 }

@@ -10,11 +10,22 @@ import type { World } from "./world.ts";
 export type Effect = "read" | "write" | "spend" | "destroy";
 
 /** How a value looks: text for stdout, text for stderr, a table, or several of them. A string is a line without its newline. */
-export type View = string | Uint8Array | Table | { readonly stderr: string } | readonly View[] | undefined;
+export type View =
+  | string
+  | Uint8Array
+  | Table
+  | {
+    /** Text for stderr. */
+    readonly stderr: string;
+  }
+  | readonly View[]
+  | undefined;
 
 /** Aligned columns with a header on a terminal, tab-separated rows without one in a pipe. */
 export interface Table {
+  /** Headers, shown on a terminal. */
   readonly columns: readonly string[];
+  /** A cell for each column. */
   readonly rows: readonly (readonly string[])[];
   /** Said on stderr when there is no row. */
   readonly empty?: string;
@@ -24,7 +35,9 @@ export interface Table {
 
 /** A column that is left out where a terminal is too narrow, or shortened to no less than so many cells. */
 export interface Narrowing {
+  /** Its header. */
   readonly column: string;
+  /** Cells that are left of it at least; it goes whole where this is left out. */
   readonly min?: number;
 }
 
@@ -159,18 +172,36 @@ export interface Context {
   note(text: string): void;
   /** Prints while the living line is out of the way. */
   around(write: () => Promise<void>): Promise<void>;
+  /** Keeps lines at the bottom of the terminal until told `undefined`; absent where there is none, or nothing is to be said. */
+  live?(frame: ((size: { columns: number; rows: number }) => readonly string[]) | undefined): void;
   /** The terminal itself, for a command whose output is somebody else's bytes; absent under `--json` and in recipes. */
   readonly attached: Attached | undefined;
   /** SSH sessions that outlive this invocation, where it runs in the background process. */
   readonly shared?: SharedSessions;
   /** Parses `argv` as arguments of `command`, and runs and shows it as the command line would. Returns its exit code. */
-  invoke(command: Command, argv: readonly string[]): Promise<number>;
+  invoke(command: Command, argv: readonly string[], options?: { readonly runId?: string | undefined }): Promise<number>;
+  /** The same invocation with another outside: its own journal, providers and configuration. Absent inside of a call. */
+  apart?(place: Place): Apart;
+}
+
+/** What an invocation finds outside of itself, where that is not the user's own. */
+export interface Place {
+  readonly world: World;
+  readonly registry: ProviderRegistry;
+  readonly globals: Globals;
+}
+
+/** A context of another place; disposed of, it gives back what its run still owns and closes its journal. */
+export interface Apart extends AsyncDisposable {
+  readonly context: Context;
 }
 
 /** The run that what a command rents belongs to until a lease takes over. */
 export interface Run {
   /** Starts the run in the journal the first time it is asked for, and resolves once its death would be noticed. */
   id(): Promise<string>;
+  /** The id that it has, or will have: asking for it begins nothing. 12 hexadecimal digits. */
+  reserved(): string;
   /** `true` in `gpu run`: instances end with it. `false` on the command line: they pass to their lease when ready. */
   readonly isRecipe: boolean;
   readonly recipe: string | undefined;

@@ -4,6 +4,7 @@ import { durationPattern } from "./duration.ts";
 import { readVariable } from "./env.ts";
 import { GpuError, UsageError } from "./errors.ts";
 import { readTextIfThere } from "./files.ts";
+import { ownSecretPattern } from "./secret-name.ts";
 import type { World } from "./world.ts";
 
 const Duration = z.string().regex(durationPattern, "expected a duration like `90s`, `10m` or `1h30m`");
@@ -35,6 +36,18 @@ const ModelSettings = z.strictObject({
   vramGiB: z.number().positive().optional(),
 });
 
+/** One place that hears of runs. */
+const NotifyChannel = z.strictObject({
+  type: z.enum(["slack", "discord", "telegram", "webhook"]),
+  /** Of a webhook, or of a server that speaks as one of the others does. */
+  url: z.url({ protocol: /^https?$/ }).optional(),
+  /** Name of the secret: the address of a Slack or Discord webhook, the token of a Telegram bot, what a webhook asks for. */
+  secret: z.string().regex(ownSecretPattern, "expected the name of a secret, like `SLACK_WEBHOOK_URL`").optional(),
+  /** Of Telegram: the id of the chat. */
+  chat: z.union([z.string(), z.number().int()]).optional(),
+});
+export type NotifyChannel = z.infer<typeof NotifyChannel>;
+
 /** `config.yaml`: every key there is. What is missing has no default here: each user of a value knows its own. */
 export const Config = z.strictObject({
   profile: z.string().optional(),
@@ -59,7 +72,7 @@ export const Config = z.strictObject({
   statusDaemon: z.strictObject({ port: z.number().int().min(1).max(65535).optional() }).default({}),
   hosts: z.record(z.string(), Host).default({}),
   models: z.record(z.string(), ModelSettings).default({}),
-  notify: z.record(z.string(), z.unknown()).default({}),
+  notify: z.record(z.string(), NotifyChannel).default({}),
 });
 export type Config = z.infer<typeof Config>;
 export type Profile = z.infer<typeof Profile>;

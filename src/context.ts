@@ -1,7 +1,8 @@
-import type { Attached, Command, CommandEntry, Context, Globals, Run } from "./command.ts";
+import type { Apart, Attached, CommandEntry, Context, Globals, Place, Run } from "./command.ts";
 import type { SharedSessions } from "./background/shared-sessions.ts";
 import type { Config } from "./config.ts";
 import { messageOf } from "./errors.ts";
+import { maskOf } from "./mask.ts";
 import { loadProvider, type ProviderRegistry } from "./provider/registry.ts";
 import type { Journal } from "./rent/journal.ts";
 import type { OpenRun } from "./rent/run.ts";
@@ -18,11 +19,15 @@ export interface ContextOptions {
   readonly registry: ProviderRegistry;
   /** What the journal calls the run: the recipe that is run. */
   readonly recipe?: string;
+  /** The id of the run; drawn when left out. */
+  readonly runId?: string | undefined;
   /** Sessions that outlive it, in the background process. */
   readonly shared?: SharedSessions;
   /** Nobody reads what is said: a Tab in a shell. */
   readonly isUnheard?: boolean;
-  invoke(command: Command, argv: readonly string[]): Promise<number>;
+  readonly invoke: Context["invoke"];
+  /** Opens the same invocation in another place. */
+  apart?(place: Place): Apart;
 }
 
 /** A context and what must happen when its invocation ends. */
@@ -43,7 +48,19 @@ const lastWordsMs = 5_000;
 
 /** Everything a command may ask for, each thing made the first time it is asked for. */
 export function openContext(
-  { world: outside, signal, globals, entries, registry, recipe, isUnheard = false, shared, invoke }: ContextOptions,
+  {
+    world: outside,
+    signal,
+    globals,
+    entries,
+    registry,
+    recipe,
+    isUnheard = false,
+    shared,
+    invoke,
+    apart,
+    runId: givenId,
+  }: ContextOptions,
 ): OpenContext {
   const { stderr } = outside.terminal;
   const progress = openProgress({
@@ -51,7 +68,8 @@ export function openContext(
     clock: outside.clock,
     isShown: !globals.quiet && !globals.json,
   });
-  const say = (line: string) => void progress.around(() => stderr.write(`${line}\n`)).catch(() => {});
+  const mask = maskOf(outside.terminal);
+  const say = (line: string) => void progress.around(() => stderr.write(`${mask.text(line)}\n`)).catch(() => {});
   const world = globals.verbose && !globals.quiet ? tracedWorld(outside, say) : outside;
   const config = new Once(async () => (await import("./config.ts")).loadConfig(world));
   const journal = new Once(async () => (await import("./rent/journal.ts")).openJournal(world));
@@ -60,11 +78,13 @@ export function openContext(
   );
   const given = { config: config.get, profile: globals.profile, onProgress: (text: string) => progress.show(text) };
   const providerByName = onceEach((name) => loadProvider(registry, name, world, given));
+  let runId = givenId;
+  const reserved = () => runId ??= Buffer.from(world.random(6)).toString("hex");
   const openedRun = new Once(async () => {
     const { openWatchedRun } = await import("./background/watched-run.ts");
-    return openWatchedRun(context, { recipe });
+    return openWatchedRun(context, { id: reserved(), recipe });
   });
-  const run: Run = { id: async () => (await openedRun.get()).id, isRecipe: false, recipe };
+  const run: Run = { id: async () => (await openedRun.get()).id, reserved, isRecipe: false, recipe };
   const nameInForce = async (configured: Config) => {
     if (globals.provider !== undefined) return globals.provider;
     const { defaultProvider } = await import("./config.ts");
@@ -101,9 +121,11 @@ export function openContext(
       say(safeText(text));
     },
     around: (write) => progress.around(write),
+    live: progress.live,
     attached,
     shared,
     invoke,
+    apart,
   };
   return {
     context,

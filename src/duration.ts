@@ -1,7 +1,16 @@
 import { UsageError } from "./errors.ts";
 
-/** A span of time: milliseconds, or a number with its unit, `"90s"`. */
-export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
+/** A span of time as text: `"90s"`, `"1h30m"`. The largest unit first. */
+export type DurationText =
+  | `${number}${"ms" | "s" | "m" | "h" | "d"}`
+  | `${number}d${number}h`
+  | `${number}d${number}h${number}m`
+  | `${number}h${number}m`
+  | `${number}h${number}m${number}s`
+  | `${number}m${number}s`;
+
+/** A span of time: milliseconds, or text with units, `"90s"`, `"1h30m"`. */
+export type Duration = number | DurationText;
 
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 

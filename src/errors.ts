@@ -13,21 +13,28 @@ export const exitCodes = {
 /** The word for an error in `--json`. */
 export type ErrorKind = "failed" | "usage" | "not-found" | "login" | "ci" | "bug" | "interrupted";
 
+/** What an error says beside its message. */
 export interface GpuErrorOptions {
   /** What to type next: a sentence, commands in backticks. */
   hint?: string;
+  /** The word for it in `--json`; `failed` when left out. */
   kind?: ErrorKind;
+  /** What `gpu` exits with for it; 1 when left out. */
   exitCode?: number;
   /** It is certain that nothing was rented. */
   rentedNothing?: boolean;
+  /** The error behind it. */
   cause?: unknown;
 }
 
 /** An error a person can act on. The message says what was being done to what, the hint what to type next. */
 export class GpuError extends Error {
   override name = "GpuError";
+  /** What to type next. */
   readonly hint: string | undefined;
+  /** The word for it in `--json`. */
   readonly kind: ErrorKind;
+  /** What `gpu` exits with for it. */
   readonly exitCode: number;
   /** Of a launch: it is certain that nothing was rented, so what it would have cost is still there to spend. */
   readonly rentedNothing: boolean;
@@ -74,6 +81,7 @@ export class LoginError extends GpuError {
 /** A CI server refused, or could not be reached. `status` is its HTTP status when it answered. Exit code 1. */
 export class CiError extends GpuError {
   override name = "CiError";
+  /** HTTP status, where the server answered. */
   readonly status: number | undefined;
 
   constructor(
@@ -85,11 +93,13 @@ export class CiError extends GpuError {
   }
 }
 
+/** The signals that end a process in order. */
 export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** Thrown where work ends because the process was told to end; `signal` is how. */
 export class InterruptedError extends GpuError {
   override name = "InterruptedError";
+  /** How it was told to end. */
   readonly signal: EndSignal;
   /** What the same signal does when it comes again; set by who takes its time to end. */
   onAgain: (() => void) | undefined;

@@ -20,6 +20,9 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
       { value: id, says: `${name ?? ""} ${type} ${state}`.trim() },
     ]);
   },
+  host: async (context) => (await hostNames(context)).map((value) => ({ value, says: "hosts: of the configuration" })),
+  // On zsh and fish a path goes on behind the colon.
+  place: async (context) => (await hostNames(context)).map((name) => ({ value: `${name}:`, says: "a path there" })),
   offer: async (context) => {
     const offers = await (await context.provider()).offers(context.signal);
     return offers.map(({ type, description, pricePerHour }) => ({
@@ -60,6 +63,18 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
       { value: job.id, says: says(job) },
     ]);
   },
+  recipe: async ({ world }) => {
+    const { listRecipes } = await import("./recipe/library/list.ts");
+    return (await listRecipes(".", world)).map(({ name, summary }) => ({ value: name, says: summary ?? "" }));
+  },
+  run: async ({ world }) => {
+    const { listRuns } = await import("./runs/runs.ts");
+    return (await listRuns(world)).map(({ id, recipe, state }) => ({ value: id, says: `${recipe} ${state}` }));
+  },
+  template: async () => {
+    const { templates } = await import("./recipe/library/templates.ts");
+    return templates.map(({ name, summary }) => ({ value: name, says: summary }));
+  },
   "job-status": () =>
     Promise.resolve(
       ["queued", "running", "completed", "passed", "failed", "cancelled", "lost"].map((value) => ({ value, says: "" })),
@@ -69,3 +84,9 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
     return (await tunnelStatus(world)).map(({ name, state }) => ({ value: name, says: state }));
   },
 };
+
+/** Hosts and groups of the configuration. */
+async function hostNames(context: Context): Promise<readonly string[]> {
+  const { configuredHosts } = await import("./hosts/configured.ts");
+  return configuredHosts(await context.config()).names;
+}

@@ -7,6 +7,7 @@ import { ClosedPipe, GpuError } from "./errors.ts";
 import { reasonOf } from "./files.ts";
 import { foldersOf } from "./folders.ts";
 import { isForeground, leaveOutputAlone } from "./job-control.ts";
+import { writeUnheard } from "./heard.ts";
 import { keychainOf } from "./keychain.ts";
 import { hearSignals } from "./spin.ts";
 import type { Clock, Input, Sink, SpawnOptions, World } from "./world.ts";
@@ -105,7 +106,7 @@ function sinkOf(stream: () => NodeJS.WriteStream, onClosedPipe: () => void): Sin
     write: (chunk) =>
       new Promise((resolve, reject) => {
         if (isClosed) return reject(new ClosedPipe());
-        opened().write(chunk, (error) => {
+        writeUnheard(opened(), chunk, (error) => {
           if (!error) return resolve();
           if (!("code" in error) || (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED")) {
             return reject(new GpuError(`cannot write the output: ${reasonOf(error)}`, { cause: error }));

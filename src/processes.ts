@@ -40,11 +40,12 @@ export function readProc(): ProcProcess[] {
     // `pid (command) state parent group …`; the command may hold anything.
     const [state, parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     if (stat === "" || state === "Z" || state === "X") return [];
+    let environment: readonly string[] | undefined;
     return [{
       pid: Number(name),
       parent: Number(parent),
       group: Number(group),
-      carries: (mark) => readIfThere(`/proc/${name}/environ`).split("\0").includes(mark),
+      carries: (mark) => (environment ??= readIfThere(`/proc/${name}/environ`).split("\0")).includes(mark),
     }];
   });
 }

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { GpuError, LoginError, messageOf } from "./errors.ts";
+import { GpuError, LoginError, messageOf, UsageError } from "./errors.ts";
 import { readTextIfThere, writeWhole } from "./files.ts";
+import { ownSecretPattern } from "./secret-name.ts";
 import type { Keychain, World } from "./world.ts";
 
 /** What secrets need of the world. */
@@ -154,4 +155,26 @@ function jsonOf(text: string): unknown {
 
 function own(credentials: Credentials, name: string): Credentials[string] | undefined {
   return Object.hasOwn(credentials, name) ? credentials[name] : undefined;
+}
+
+/** A secret of the user's own: from the environment, else what `gpu secret set` kept. */
+export async function findOwnSecret(
+  world: SecretWorld & Pick<World, "env">,
+  name: string,
+): Promise<string | undefined> {
+  checkOwnSecretName(name);
+  return world.env[name] || await readSecret(world, name);
+}
+
+/** Refuses what is no name for a secret of the user's own. */
+export function checkOwnSecretName(name: string): void {
+  if (ownSecretPattern.test(name)) return;
+  throw new UsageError(`\`${name}\` is not a name for a secret`, {
+    hint: "capital letters, digits and `_`, as of an environment variable: `HF_TOKEN`",
+  });
+}
+
+/** Secrets of the user's own that are kept, and where. */
+export async function listOwnSecrets(world: SecretWorld): Promise<{ name: string; place: SecretPlace }[]> {
+  return (await listSecrets(world)).filter(({ name }) => ownSecretPattern.test(name));
 }

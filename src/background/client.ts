@@ -10,6 +10,7 @@ import { providerVariables } from "./keys.ts";
 import { backgroundPlace, preparePlace } from "./place.ts";
 import { type Keys, Ping, protocolVersion, ReaperReport, SessionReport, type WatchRequest } from "./protocol.ts";
 import { type PersonQuestion, UnansweredError } from "./question.ts";
+import { forgetTunnel, lostTunnels } from "./tunnel-record.ts";
 import { type TunnelFilter, TunnelReport, type TunnelRequest } from "./tunnel-protocol.ts";
 
 /** What commands ask of the background process. */
@@ -65,7 +66,6 @@ export async function backgroundClient(
     const client = connection && await usableClient(connection, { world, version });
     if (client) return client;
     if (starter?.hasFailed || world.clock.now() > deadline) {
-      if (connection) throw silent();
       throw new GpuError("the background process does not start", {
         hint: `\`${place.log}\` may say why${lastLine(place.log)}`,
       });
@@ -118,16 +118,23 @@ export async function answeringBackground(world: LookingWorld): Promise<Backgrou
   throw silent();
 }
 
-/** The tunnels of this state folder; none where there is no background process. */
+/** The tunnels of this state folder, with those that were lost with the process that held them. */
 export async function tunnelStatus(world: LookingWorld, filter: TunnelFilter = {}): Promise<TunnelReport[]> {
+  // What opens or closes meanwhile is not lost: that was there before it was asked, and is there still.
+  const before = new Set(lostTunnels(world, filter, () => false).map(({ name }) => name));
   using background = await answeringBackground(world);
-  return await background?.tunnels(filter) ?? [];
+  const held = await background?.tunnels(filter) ?? [];
+  const isHeld = (name: string) => !before.has(name) || held.some((tunnel) => tunnel.name === name);
+  return [...held, ...lostTunnels(world, filter, isHeld)];
 }
 
-/** Closes tunnels, and returns the last of each. */
+/** Closes tunnels, and returns the last of each; those that were lost are forgotten. */
 export async function stopTunnels(world: LookingWorld, filter: TunnelFilter = {}): Promise<TunnelReport[]> {
   using background = await answeringBackground(world);
-  return await background?.stopTunnels(filter) ?? [];
+  const stopped = await background?.stopTunnels(filter) ?? [];
+  const lost = lostTunnels(world, filter, (name) => stopped.some((tunnel) => tunnel.name === name));
+  for (const { name } of lost) forgetTunnel(world, name);
+  return [...stopped, ...lost];
 }
 
 /** How long it may take to say what it is. */
@@ -156,10 +163,11 @@ async function usableClient(
   const over = new AbortController();
   // One that was stopped takes connections and says nothing.
   const late = clock.sleep(answerMs, over.signal).then(() => undefined, () => undefined);
-  const ping = await Promise.race([client.ping().catch(() => undefined), late]);
+  const ping = await Promise.race([client.ping().catch(() => "on its way out" as const), late]);
   over.abort(new Error("over"));
-  if (!ping) {
+  if (ping === undefined || ping === "on its way out") {
     connection[Symbol.dispose]();
+    if (ping === undefined) throw silent();
     return undefined;
   }
   const isOfOurBuild = ping.build === undefined || ping.build === buildOf(version, self[0] ?? "");

@@ -21,5 +21,6 @@ export function lazyTunnels(options: TunnelsOptions): Tunnels {
     },
     status: (filter) => loaded?.status(filter) ?? [],
     stop: async (filter) => await loaded?.stop(filter) ?? [],
+    abandon: async () => await loaded?.abandon(),
   };
 }

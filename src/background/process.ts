@@ -142,7 +142,7 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   over.abort(new Error("over"));
   // Closing deletes whatever file has the name of its socket.
   const closed = file.isOurs() ? new Promise<void>((resolve) => server.close(() => resolve())) : server.unref();
-  await tunnels.stop({});
+  await tunnels.abandon();
   await visits[Symbol.asyncDispose]();
   await reaping[Symbol.asyncDispose]();
   for (const socket of sockets) socket.end();

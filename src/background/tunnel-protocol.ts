@@ -56,20 +56,25 @@ export const TunnelRequest = z.object({
   name: z.string().min(1).max(200),
   to: Destination,
   routes: z.array(Route).min(1),
+  /** How its machine was named on the command line, with the flags that reach it; as its target is called where left out. */
+  reach: z.array(z.string()).optional(),
   /** What a person answered to questions while logging in, by question: stays in memory, for as long as the tunnel is. */
   answers: z.record(z.string(), z.string()).optional(),
 });
 
 export type TunnelRequest = z.output<typeof TunnelRequest>;
 
-/** A tunnel of the background process. One that was given up stays in the list, as `ended`, until it is stopped. */
+/**
+ * A tunnel of the background process. One that was given up stays in the list, as `ended`, until it is stopped. `lost`
+ * is said by who asks: the process that held it is gone.
+ */
 export const TunnelReport = z.object({
   name: z.string(),
   /** Null where it leads to a host. */
   instanceId: z.string().nullable(),
   /** Id of the instance, or the host's name. */
   target: z.string(),
-  state: z.enum(["open", "reconnecting", "ended"]),
+  state: z.enum(["open", "reconnecting", "ended", "lost"]),
   forwards: z.array(Route),
   connections: z.number(),
   bytesIn: z.number(),

@@ -9,8 +9,10 @@ export const Tunnel = z.object({
   name: z.string().describe("name it is stopped by"),
   target: z.string().describe("what it leads to: id of an instance, or name of a host"),
   instance: z.string().nullable().describe("id of the instance it leads to, null where that is a host"),
-  state: z.enum(["open", "reconnecting", "ended", "closed"])
-    .describe("`ended`: given up, the reason says why; `closed`: it was stopped just now"),
+  state: z.enum(["open", "reconnecting", "ended", "lost", "closed"])
+    .describe(
+      "`ended`: given up, the reason says why; `lost`: the process that held it is gone, the reason says how it comes again; `closed`: it was stopped just now",
+    ),
   forwards: z.array(z.object({
     kind: z.enum(["local", "reverse", "socks"])
       .describe("`local`: from here to there; `reverse`: from there to here; `socks`: from here to where each asks"),

@@ -5,6 +5,7 @@ import { openTunnel, type Tunnel, type TunnelStatus } from "../ssh/tunnel.ts";
 import type { Locate } from "./locate.ts";
 import { TunnelDiary, writeTunnelLog } from "./tunnel-log.ts";
 import { tunnelLogin } from "./tunnel-login.ts";
+import { forgetTunnel, recordTunnel } from "./tunnel-record.ts";
 import { routesText } from "./tunnel-text.ts";
 import type { TunnelFilter, TunnelReport, TunnelRequest } from "./tunnel-protocol.ts";
 
@@ -17,6 +18,8 @@ export interface Tunnels {
   status(filter: TunnelFilter): TunnelReport[];
   /** Closes what fits, and returns the last of each. */
   stop(filter: TunnelFilter): Promise<TunnelReport[]>;
+  /** Closes all of them because this process ends: they are shown as lost. */
+  abandon(): Promise<void>;
 }
 
 interface Entry {
@@ -96,10 +99,12 @@ export function createTunnels({ world, giveUpAfterMs, onChange, log, locate }: T
         tunnel.closed.then((error) => {
           if (!error) return;
           entry.end = { status: tunnel.status(), reason: error.message };
+          forgetTunnel(world, name);
           write("ended", error.message);
           onChange();
         });
         const report = reportOf(entry, tunnel);
+        recordTunnel(world, report, request.reach ?? [report.target]);
         write("open", routesText(report).join(", "));
         return report;
       } catch (error) {
@@ -117,10 +122,19 @@ export function createTunnels({ world, giveUpAfterMs, onChange, log, locate }: T
           const reports = entry.tunnel ? [reportOf(entry, entry.tunnel)] : [];
           await entry.tunnel?.close();
           remove(entry);
+          forgetTunnel(world, entry.request.name);
           writer(entry.request.name)("stopped", "it was told to");
           return reports;
         }),
       ).then((reports) => reports.flat()),
+    async abandon() {
+      await Promise.all([...entries.values()].map(async (entry) => {
+        entry.stopping.abort(new GpuError("the background process ends"));
+        await entry.tunnel?.close();
+        writer(entry.request.name)("lost", "the background process was ended");
+      }));
+      entries.clear();
+    },
   };
 }
 

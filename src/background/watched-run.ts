@@ -6,10 +6,10 @@ import { watchRun } from "./watch.ts";
 /** A run that is watched: the background process learns of its death at once, and its leases are warned of. */
 export async function openWatchedRun(
   context: Pick<Context, "world" | "journal" | "config" | "note">,
-  { recipe }: { recipe: string | undefined },
+  { id, recipe }: { id: string; recipe: string | undefined },
 ): Promise<OpenRun> {
   const { world, note } = context;
-  const run = await openRun(world, await context.journal(), { recipe });
+  const run = await openRun(world, await context.journal(), { id, recipe });
   const watch = watchRun(world, run.id);
   const problem = await watch.known;
   if (problem !== undefined) {

@@ -5,27 +5,28 @@ const JobId = z.string().regex(/^[\w-]{1,128}$/);
 
 /** How many tests passed, failed and were skipped, as a job's own report says (JUnit or TAP). */
 export const TestCounts = z.object({
-  passed: z.number().int().nonnegative(),
-  failed: z.number().int().nonnegative(),
-  skipped: z.number().int().nonnegative(),
+  passed: z.number().int().nonnegative().describe("tests that passed"),
+  failed: z.number().int().nonnegative().describe("tests that failed"),
+  skipped: z.number().int().nonnegative().describe("tests that were skipped"),
 });
 export type TestCounts = z.infer<typeof TestCounts>;
 
 /** A job as the CI protocol describes it; what is optional only our own server says. */
 export const Job = z.object({
-  job_id: JobId,
-  status: z.string(),
-  success: z.boolean().nullable(),
-  start_time: z.string().nullable(),
-  end_time: z.string().nullable(),
-  /** Feature `names`: what the submission called it; `null` without a name. */
-  name: z.string().nullable().optional(),
+  job_id: JobId.describe("id of the job"),
+  status: z.string().describe("`queued`, `running`, `completed`, `cancelled` or `lost`, or another word of the server"),
+  success: z.boolean().nullable().describe("its tests passed; null until it is over"),
+  start_time: z.string().nullable().describe("when it began to run; null before"),
+  end_time: z.string().nullable().describe("when it was over; null before"),
   /** Feature `names`. */
-  tags: z.array(z.string()).optional(),
-  /** ISO time of the submission. */
-  created_at: z.string().optional(),
-  /** Feature `results`: `null` where there is no report, or not yet. */
-  results: TestCounts.nullable().optional(),
+  name: z.string().nullable().optional().describe("what the submission called it; null without a name"),
+  /** Feature `names`. */
+  tags: z.array(z.string()).optional().describe("words that the submission gave it"),
+  created_at: z.string().optional().describe("when it was submitted"),
+  /** Feature `results`. */
+  results: TestCounts.nullable().optional().describe(
+    "how many tests passed; null where there is no report, or not yet",
+  ),
 });
 export type Job = z.infer<typeof Job>;
 
@@ -44,9 +45,13 @@ export type Artifact = z.infer<typeof Artifact>;
  * Feature `env`: `env`, a JSON object of text: variables for the job, which may be secrets.
  */
 export interface SubmitFields {
+  /** Arguments for the test command. */
   readonly args?: readonly string[];
+  /** What the job is called in lists. */
   readonly name?: string;
+  /** Words it is found by. */
   readonly tags?: readonly string[];
+  /** Variables for the job, secrets too: no log shows them. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -65,11 +70,30 @@ export interface JobFilter {
 
 /** What a followed job says, in this order: its id (when it was just submitted), its lines, its end. */
 export type CiEvent =
-  | { readonly type: "job_id"; readonly jobId: string; readonly resume?: string }
-  /** One line with its newline; the last one may have none. */
-  | { readonly type: "log"; readonly data: string }
-  /** `reason` says what is known where the job itself said nothing; `results` is the count of its tests, where known. */
-  | { readonly type: "complete"; readonly success: boolean; readonly reason?: string; readonly results?: TestCounts };
+  | {
+    /** It was submitted. */
+    readonly type: "job_id";
+    /** Id of the job. */
+    readonly jobId: string;
+    /** What continues the log where it broke off. */
+    readonly resume?: string;
+  }
+  | {
+    /** It printed something. */
+    readonly type: "log";
+    /** One line with its newline; the last one may have none. */
+    readonly data: string;
+  }
+  | {
+    /** It is over. */
+    readonly type: "complete";
+    /** Its tests passed. */
+    readonly success: boolean;
+    /** What is known where the job itself said nothing. */
+    readonly reason?: string;
+    /** How many tests passed, failed and were skipped, where that is known. */
+    readonly results?: TestCounts;
+  };
 
 /** An event on the wire. */
 export const WireEvent = z.discriminatedUnion("type", [

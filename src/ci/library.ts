@@ -20,7 +20,10 @@ export interface SubmitOptions extends CiSettings, SubmitFields {
 export interface SubmitCall extends SubmitOptions, CiCall {}
 
 /** A project as a zip, packed while it is read: a stream, or all its bytes. */
-export type ProjectZip = ReadableStream<Uint8Array> & { bytes(): Promise<Uint8Array> };
+export type ProjectZip = ReadableStream<Uint8Array> & {
+  /** The whole archive. */
+  bytes(): Promise<Uint8Array>;
+};
 
 /** The functions that a recipe or a program imports as the existing client's library. */
 export function ciLibrary(world: World, configured?: CiSettings) {

@@ -19,7 +19,7 @@ export default defineCommand({
   input: z.object({
     paths: z.array(z.string()).min(2, "a source and a destination").meta({
       positional: true,
-      complete: "file",
+      complete: "file|place",
       placeholder: "path",
       description: "what to copy, and last where to",
     }),

@@ -12,7 +12,8 @@ export default defineStream({
     "One argument behind the dashes is a line for the remote's shell; several are a program and its arguments, each quoted for you.\n" +
     "On one machine input, output and the exit code are the command's own; 255: nobody could log in, 124: it took longer than " +
     "`--timeout`. On several, lines come as they are printed, behind the name of their machine, and the exit code is 0 only " +
-    "when all went well. Ctrl-C ends the commands there too; pressed twice it leaves at once.",
+    "when all went well. Ctrl-C ends the commands there too; pressed twice it leaves at once. A gpu\n" +
+    "that is killed (SIGKILL), or a connection that is cut, ends nothing there: `timeout 1h` before a command does.",
   effect: "write",
   examples: [
     { command: "gpu exec -- nvidia-smi -L", says: "on the only instance there is" },
@@ -28,7 +29,7 @@ export default defineStream({
   input: z.object({
     targets: z.array(z.string()).default([]).meta({
       positional: true,
-      complete: "instance",
+      complete: "instance|host",
       description: "instances, hosts and groups; may be left out where there is one instance",
     }),
     instance: z.string().optional().meta({ complete: "instance", description: "one of the targets, as a flag" }),

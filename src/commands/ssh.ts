@@ -21,6 +21,7 @@ export default defineCommand({
   ],
   input: z.object({
     ...instanceParams,
+    instance: instanceParams.instance.meta({ ...instanceParams.instance.meta(), complete: "instance|host" }),
     ...hostParams,
     forwardAgent: z.boolean().default(false).meta({
       short: "A",

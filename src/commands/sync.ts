@@ -7,6 +7,7 @@ const input = z.object({
   dir: z.string().meta({ positional: true, complete: "folder", placeholder: "folder", description: "folder here" }),
   place: z.string().meta({
     positional: true,
+    complete: "place",
     placeholder: "machine:folder",
     description: "folder on a machine; `:folder` is on the only instance",
   }),

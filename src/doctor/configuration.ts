@@ -3,12 +3,20 @@ import { activeProfile, configPath, defaultProvider, profileName } from "../conf
 import { checkProvider, needsKey } from "../configure/access.ts";
 import type { Check, Finding } from "./check.ts";
 
-/** The file can be read and says only what it may. */
+/** The file can be read and says only what it may; each of its hosts can be understood. */
 export const configurationCheck: Check = {
   name: "configuration",
-  async run({ config, world }): Promise<Finding> {
+  async run({ config, world }): Promise<Finding | Finding[]> {
     const path = configPath(world);
-    await config();
+    const { configuredHosts } = await import("../hosts/configured.ts");
+    const { broken } = configuredHosts(await config());
+    if (broken.length > 0) {
+      return broken.map(({ error }) => ({
+        status: "warn",
+        detail: error.message,
+        fix: `mend it in \`${path}\`; \`gpu help hosts\` shows how hosts are written`,
+      }));
+    }
     if (existsSync(path)) return { status: "ok", detail: `${path} is valid` };
     return { status: "ok", detail: "there is none, so defaults hold", fix: "`gpu configure` makes one" };
   },

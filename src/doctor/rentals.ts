@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Context } from "../command.ts";
-import { answeringBackground } from "../background/client.ts";
+import { answeringBackground, tunnelStatus } from "../background/client.ts";
 import { minutesText } from "../duration.ts";
 import { GpuError } from "../errors.ts";
 import { checkHost } from "../rent/account.ts";
@@ -108,12 +108,19 @@ export const backgroundCheck: Check = {
 export const tunnelsCheck: Check = {
   name: "tunnels",
   async run(context): Promise<Finding | readonly Finding[]> {
-    using background = await answeringBackground(context.world);
-    const tunnels = await background?.tunnels() ?? [];
+    const tunnels = await tunnelStatus(context.world);
     const rented = new Set((await openLaunches(context)).map(({ instanceId }) => instanceId));
     const findings = tunnels.flatMap(({ name, state, reason, instanceId }): Finding[] => {
       const fix = `\`gpu tunnel stop ${name}\` closes it`;
       const why = reason === null ? "" : `: ${reason}`;
+      if (state === "lost") {
+        return [{
+          of: name,
+          status: "warn",
+          detail: `it is lost${why}`,
+          fix: `\`gpu tunnel stop ${name}\` forgets it`,
+        }];
+      }
       if (state === "ended") return [{ of: name, status: "warn", detail: `it ended${why}`, fix }];
       if (instanceId !== null && !rented.has(instanceId)) {
         return [{ of: name, status: "warn", detail: `${instanceId} is gone`, fix }];

@@ -81,13 +81,22 @@ export class Mischief {
   settings: Faults;
   readonly chance: Chance;
 
-  constructor(settings: Faults, chance: Chance) {
+  readonly #onFault: (kind: FaultKind) => void;
+
+  constructor(settings: Faults, chance: Chance, onFault: (kind: FaultKind) => void = () => {}) {
     this.settings = settings;
     this.chance = chance;
+    this.#onFault = onFault;
   }
 
   /** Whether it happens now; one that was ordered happens first, and once. */
   happens(kind: FaultKind, operation: string): boolean {
+    const isHappening = this.#decide(kind, operation);
+    if (isHappening) this.#onFault(kind);
+    return isHappening;
+  }
+
+  #decide(kind: FaultKind, operation: string): boolean {
     const { once } = this.settings;
     const ordered = once.findIndex((order) =>
       typeof order === "string" ? order === kind : order.fault === kind && order.on === operation

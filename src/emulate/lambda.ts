@@ -4,7 +4,7 @@ import type { Clock, World } from "../world.ts";
 import type { Bill } from "./bill.ts";
 import { Chance } from "./chance.ts";
 import { openDataFolder, takeKept, writeKept } from "./data-folder.ts";
-import { type FaultChanges, type Faults, Mischief, noFaults } from "./faults.ts";
+import { type FaultChanges, type FaultKind, type Faults, Mischief, noFaults } from "./faults.ts";
 import { Fleet } from "./fleet.ts";
 import { LambdaCloud } from "./lambda/cloud.ts";
 import type { LambdaInstance } from "./lambda/instance.ts";
@@ -40,7 +40,11 @@ export interface EmulateLambdaOptions {
   readonly sshPort?: number;
   /** `false`: nothing is behind an instance. For what only needs the cloud. */
   readonly hasMachines?: boolean;
+  /** What is in each machine's home from the first, as links: paths below the home, and where they lead. */
+  links?(): Promise<ReadonlyMap<string, string>>;
   readonly onRequest?: (seen: SeenRequest) => void;
+  /** Called as something goes wrong on purpose. */
+  readonly onFault?: (kind: FaultKind) => void;
   readonly onLog?: (line: string) => void;
 }
 
@@ -56,6 +60,8 @@ export interface Emulator extends AsyncDisposable {
   bill(): Bill;
   faults(): Faults;
   changeFaults(changes: FaultChanges): void;
+  /** Takes an instance away, as a cloud may; `false` where it is gone already. */
+  preempt(id: string): boolean;
 }
 
 /** Serves Lambda Cloud's API on the loopback, with machines of this computer behind its instances. */
@@ -65,7 +71,7 @@ export async function emulateLambda(options: EmulateLambdaOptions): Promise<Emul
   const newId = () => Buffer.from(world.random(16)).toString("hex");
   const seed = options.seed ?? Buffer.from(world.random(4)).readUInt32BE();
   const key = options.key ?? `emulated_${newId()}`;
-  const mischief = new Mischief(noFaults, new Chance(seed));
+  const mischief = new Mischief(noFaults, new Chance(seed), options.onFault);
   changeFaults(mischief, options.faults ?? {});
 
   await using stack = new AsyncDisposableStack();
@@ -78,6 +84,7 @@ export async function emulateLambda(options: EmulateLambdaOptions): Promise<Emul
       dataFolder: folder.path,
       livesWhileLocked: keep ? undefined : folder.lockPath,
       sshPort,
+      links: options.links,
     })
     : noMachines;
   const { bootMs = 2000, stopMs = 500 } = options;
@@ -101,6 +108,12 @@ export async function emulateLambda(options: EmulateLambdaOptions): Promise<Emul
     bill: () => cloud.bill(),
     faults: () => mischief.settings,
     changeFaults: (changes) => changeFaults(mischief, changes),
+    preempt(id) {
+      const instance = fleet.made.find(({ spec }) => spec.id === id);
+      if (instance === undefined || /^terminat/.test(instance.status)) return false;
+      fleet.terminate(instance);
+      return true;
+    },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

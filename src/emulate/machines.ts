@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdir, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import type { Machine } from "../provider/local/folder.ts";
@@ -63,10 +63,13 @@ interface RealOptions {
   readonly livesWhileLocked: string | undefined;
   /** Where each listens at its own address; 0 is any port. */
   readonly sshPort: number;
+  /** What is in each machine's home from the first, as links: paths below the home, and where they lead. */
+  links?(): Promise<ReadonlyMap<string, string>>;
 }
 
 /** Machines as the local provider makes them, but bare. */
-export function realMachines({ world, dataFolder, livesWhileLocked, sshPort }: RealOptions): Machines {
+export function realMachines(options: RealOptions): Machines {
+  const { world, dataFolder, livesWhileLocked, sshPort } = options;
   const folder = (id: string) => {
     const path = folderOf(world, localId(id));
     if (path === undefined) throw new Error(`\`${id}\` is no id of an instance`);
@@ -76,7 +79,11 @@ export function realMachines({ world, dataFolder, livesWhileLocked, sshPort }: R
     async start(spec, onExit) {
       const machine = recordOf(spec, { sshPort, livesWhileLocked, now: world.clock.now() });
       const made = { folder: folder(spec.id), machine, world };
-      if (await makeFolder(made)) await mount(spec, { home: join(made.folder, "home"), dataFolder });
+      if (await makeFolder(made)) {
+        const home = join(made.folder, "home");
+        await mount(spec, { home, dataFolder });
+        for (const [path, target] of await options.links?.() ?? []) await link(join(home, path), target);
+      }
       const child = await startProcess(made, { stdout: "pipe" });
       const address = await addressSaid(child);
       child.once("exit", onExit);
@@ -154,6 +161,11 @@ async function mount(
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await symlink(folder, join(home, name));
   }
+}
+
+async function link(path: string, target: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await symlink(target, path);
 }
 
 const Said = z.object({ host: z.string(), port: z.number() });

@@ -1,5 +1,5 @@
 import type { Config } from "../config.ts";
-import { UsageError } from "../errors.ts";
+import { type GpuError, UsageError } from "../errors.ts";
 import { expandRange } from "./range.ts";
 import { type HostSpec, parseHostSpec } from "./spec.ts";
 
@@ -20,18 +20,44 @@ type Entry = Config["hosts"][string];
 export interface ConfiguredHosts {
   /** Each once. */
   readonly all: readonly ConfiguredHost[];
-  /** What a name stands for: a host, a group, or one host of a group; undefined when it has none. */
+  /** Names of hosts and groups that can be understood, and the names of the hosts in these groups. */
+  readonly names: readonly string[];
+  /** The entries that cannot be understood. */
+  readonly broken: readonly BrokenEntry[];
+  /**
+   * What a name stands for: a host, a group, or one host of a group; undefined when it has none. Throws where the entry
+   * of this name cannot be understood.
+   */
   find(name: string): readonly ConfiguredHost[] | undefined;
 }
 
-/** Reads `hosts:`. Throws with the name of the entry that cannot be understood. */
+export interface BrokenEntry {
+  readonly name: string;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly error: GpuError;
+}
+
+/** Reads `hosts:`. An entry that cannot be understood fails for whoever asks for it. */
 export function configuredHosts({ hosts }: Pick<Config, "hosts">): ConfiguredHosts {
-  const named = new Map(Object.keys(hosts).map((name) => [name, membersOf(name, hosts)]));
+  const named = new Map<string, readonly ConfiguredHost[]>();
+  const broken: BrokenEntry[] = [];
+  for (const [name, { tags = {} }] of Object.entries(hosts)) {
+    try {
+      named.set(name, membersOf(name, hosts));
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      broken.push({ name, tags, error });
+    }
+  }
   const each = new Map<string, ConfiguredHost>();
   for (const host of [...named.values()].flat()) if (!each.has(host.name)) each.set(host.name, host);
   return {
     all: [...each.values()],
+    names: [...new Set([...named.keys(), ...each.keys()])],
+    broken,
     find(name) {
+      const wrong = broken.find((entry) => entry.name === name);
+      if (wrong) throw wrong.error;
       const one = each.get(name);
       return named.get(name) ?? (one && [one]);
     },

@@ -29,7 +29,10 @@ export function hostsIn(text: string, place: string, known: ConfiguredHosts): Me
 }
 
 /** Hosts of the configuration that carry all of these tags. */
-export function taggedHosts(tags: Readonly<Record<string, string>>, { all }: ConfiguredHosts): MeantHost[] {
+export function taggedHosts(tags: Readonly<Record<string, string>>, { all, broken }: ConfiguredHosts): MeantHost[] {
+  // It is meant, and must not be left out in silence.
+  const wrong = broken.find((entry) => carries(entry, tags));
+  if (wrong) throw wrong.error;
   return all.filter((host) => carries(host, tags)).map((host) => withSpec(host, host.spec));
 }
 

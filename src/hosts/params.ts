@@ -5,7 +5,8 @@ import type { Selection } from "./target.ts";
 export const hostParams = {
   host: z.array(z.string()).default([]).meta({
     placeholder: "user@name:port",
-    description: "machine of your own to work on",
+    complete: "host",
+    description: "machine of your own to work on; `gpu help hosts` gives them names",
   }),
   user: z.string().optional().meta({ description: "user, for hosts that do not say" }),
   port: z.number().int().min(1).max(65535).optional().meta({ description: "SSH port, for hosts that do not say" }),
@@ -39,6 +40,21 @@ interface Given {
   readonly hostsFile?: string;
   readonly all?: boolean;
   readonly tag?: readonly string[];
+}
+
+/** The words and flags that reach the same machine again, on another day. */
+export function reachWords(
+  word: string | undefined,
+  { host, user, port, identity, sshConfig }: Omit<Given, "acceptNew">,
+): string[] {
+  return [
+    ...(word === undefined ? [] : [word]),
+    ...host.flatMap((each) => ["--host", each]),
+    ...(user === undefined ? [] : ["--user", user]),
+    ...(port === undefined ? [] : ["--port", String(port)]),
+    ...identity.flatMap((each) => ["--identity", each]),
+    ...(sshConfig ? [] : ["--no-ssh-config"]),
+  ];
 }
 
 /** What the flags above and the words on the command line choose. */

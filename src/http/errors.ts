@@ -59,7 +59,8 @@ export function connectionError(error: unknown, { service, url }: { service: str
     });
   }
   const code = systemCode(error) ?? "";
-  const text = messageOf(error);
+  // Bun's advice is for whoever wrote the program.
+  const text = messageOf(error).replace(/ For more information, pass `verbose: true`.*$/s, "");
   if (/proxy/i.test(code) || /proxy/i.test(text)) {
     return new HttpError(`cannot reach ${service} at ${url.origin} through the proxy: ${text}`, {
       reason: "proxy",

@@ -2,11 +2,14 @@ import type { Context } from "../command.ts";
 import { GpuError } from "../errors.ts";
 import { connectInstance } from "../rent/connect.ts";
 import { oneLaunch } from "../rent/fleet.ts";
+import { isOpen } from "../rent/rows.ts";
 
 /** Where the CI server of an instance answers here, and its key. */
 export interface InstanceServer {
   readonly server: string;
   readonly apiKey: string;
+  /** Fires when there is no such instance any more. */
+  readonly gone: AbortSignal;
   close(): Promise<void>;
 }
 
@@ -14,6 +17,7 @@ export interface InstanceServer {
 export async function openInstanceServer(context: Context, selector: string): Promise<InstanceServer> {
   const { parseForward, resolveForward } = await import("../ssh/forward.ts");
   const { openTunnel } = await import("../ssh/tunnel.ts");
+  const { GoneError } = await import("../ssh/reconnect.ts");
   const launch = await oneLaunch(context, selector);
   const apiKey = (await context.journal()).agentToken(launch.token);
   if (apiKey === undefined) {
@@ -22,12 +26,20 @@ export async function openInstanceServer(context: Context, selector: string): Pr
     });
   }
   const { facts } = await context.provider(launch.provider);
+  const journal = await context.journal();
   const tunnel = await openTunnel({
     world: context.world,
-    connect: (signal) => connectInstance(context.world, launch, signal),
+    connect: (signal) => {
+      const now = journal.launch(launch.token);
+      if (now === undefined || !isOpen(now)) throw new GoneError(`\`${launch.instanceId ?? selector}\` was stopped`);
+      return connectInstance(context.world, launch, signal);
+    },
     forwards: [resolveForward(parseForward("0:ci"), facts.services)],
     signal: context.signal,
   });
+  const gone = new AbortController();
+  void tunnel.closed.then((error) => error && gone.abort(error));
   const [forward] = tunnel.status().forwards;
-  return { server: `http://127.0.0.1:${forward?.localPort}`, apiKey, close: () => tunnel.close() };
+  const server = `http://127.0.0.1:${forward?.localPort}`;
+  return { server, apiKey, gone: gone.signal, close: () => tunnel.close() };
 }

@@ -1,5 +1,4 @@
 import type { Context } from "../command.ts";
-import { GpuError } from "../errors.ts";
 import type { HostLogin } from "../hosts/target.ts";
 import type { Instance } from "../rent/instances.ts";
 
@@ -20,25 +19,20 @@ export async function ownedHosts(context: Context, { named, isAsked }: Wanted): 
   const { configuredHosts } = await import("../hosts/configured.ts");
   const { Logins, withSpec } = await import("../hosts/logins.ts");
   const { selectionOf } = await import("../hosts/params.ts");
-  const hosts = readHosts(context, () => configuredHosts(config));
-  if (hosts === undefined) return [];
+  const hosts = configuredHosts(config);
+  // What is rented is shown all the same: it costs money.
+  for (const { name, error } of hosts.broken) {
+    if (named === undefined || named === name) context.note(`warning: ${error.message}`);
+  }
+  const isBroken = hosts.broken.some(({ name }) => name === named);
   const selection = selectionOf({ host: [], identity: [], acceptNew: false, sshConfig: true });
   const logins = new Logins(context, selection, hosts);
-  return await Promise.all((named === undefined ? hosts.all : hosts.find(named) ?? []).map(async (host) => {
-    const login = await logins.loginOf(withSpec(host, host.spec), { mayAskPassword: false }).catch(() => undefined);
-    return toInstance(host.name, login, isAsked ? await answers(context, login) : "not asked");
-  }));
-}
-
-/** What is rented is shown all the same: it costs money. */
-function readHosts<T>({ note }: Context, read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof GpuError)) throw error;
-    note(`warning: ${error.message}`);
-    return undefined;
-  }
+  return await Promise.all(
+    (named === undefined ? hosts.all : isBroken ? [] : hosts.find(named) ?? []).map(async (host) => {
+      const login = await logins.loginOf(withSpec(host, host.spec), { mayAskPassword: false }).catch(() => undefined);
+      return toInstance(host.name, login, isAsked ? await answers(context, login) : "not asked");
+    }),
+  );
 }
 
 /** A host behind another one cannot be asked without logging in there. */

@@ -9,13 +9,15 @@ export class Persistence {
   readonly #context: Context;
   readonly #machine: Machine;
   readonly #signal: AbortSignal;
-  #wasThere = false;
+  #wasThere: boolean;
   #failures = 0;
 
-  constructor(context: Context, machine: Machine, signal: AbortSignal) {
+  /** `wasThere`: it has answered before, so that even the first failure is one of the connection. */
+  constructor(context: Context, machine: Machine, { signal, wasThere }: { signal: AbortSignal; wasThere: boolean }) {
     this.#context = context;
     this.#machine = machine;
     this.#signal = signal;
+    this.#wasThere = wasThere;
   }
 
   async do<T>(work: () => Promise<T>): Promise<T> {

@@ -41,9 +41,13 @@ export class Reach implements AsyncDisposable {
   readonly #runners = new Map<string, Promise<JobRunner>>();
   readonly #hosts = new Map<string, Target>();
 
-  constructor(context: Context, open: OpenRunner) {
+  /** Its machines have answered somebody before. */
+  readonly wasThere: boolean;
+
+  constructor(context: Context, open: OpenRunner, { wasThere = false }: { wasThere?: boolean } = {}) {
     this.#context = context;
     this.#open = open;
+    this.wasThere = wasThere;
   }
 
   /** The machine of a target. A host is logged in on as it was named: one that is not kept may be new. */

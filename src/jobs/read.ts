@@ -36,7 +36,7 @@ const orphanMs = 1000;
 export async function readJob(context: Context, job: KnownJob, options: ReadOptions): Promise<JobReport> {
   const { reach, streams, follows, positions, signal } = options;
   const { world: { clock }, note } = context;
-  const persistence = new Persistence(context, job.machine, signal);
+  const persistence = new Persistence(context, job.machine, { signal, wasThere: reach.wasThere });
   for (;;) {
     // Looked at anew after each cut: how far each file goes has changed meanwhile.
     const look = () => lookAt(reach, job, signal);

@@ -43,7 +43,7 @@ interface WaitOptions {
 async function waitForJob(context: Context, job: KnownJob, { reach, until, signal }: WaitOptions): Promise<Job> {
   if (job.end) return jobOf(job, undefined);
   const { world: { clock } } = context;
-  const persistence = new Persistence(context, job.machine, signal);
+  const persistence = new Persistence(context, job.machine, { signal, wasThere: reach.wasThere });
   try {
     for (;;) {
       const leftSeconds = Math.max(0, Math.min(patienceSeconds, (until - clock.monotonic()) / 1000));

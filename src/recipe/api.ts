@@ -15,6 +15,18 @@ export interface Gpu {
    * then on, and its fingerprint is printed.
    *
    * On the command line: `gpu adopt`.
+   *
+   * @example
+   * ```ts
+   * // keep it for two hours, then stop it
+   * await gpu.adopt({ instance: "0920582c7ff041399e34823a0be62549", hours: 2 });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // by its launch token; only look
+   * await gpu.adopt({ instance: "3f9a1c2000000000000a", dryRun: true });
+   * ```
    */
   adopt(input: AdoptInput, options?: Omit<CallOptions, "retry">): Promise<AdoptOutput>;
   /**
@@ -24,8 +36,21 @@ export interface Gpu {
    * full where there are many; a pipe, `--json` and `--limit` show more.
    *
    * On the command line: `gpu available`.
+   *
+   * @example
+   * ```ts
+   * // free now, with 80 GiB of GPU memory
+   * console.log(await gpu.available({ minVram: 80, free: true }));
+   * ```
+   *
+   * @example
+   * ```ts
+   * // what a model fits on
+   * console.log(await gpu.available({ model: "llama-3.1-70b" }));
+   * ```
    */
   available(input?: AvailableInput, options?: CallOptions): Promise<AvailableOutput>;
+  /** Submit tests and follow them. */
   readonly ci: {
     /**
      * List or fetch the files that a job left.
@@ -33,6 +58,24 @@ export interface Gpu {
      * Which they are is said by `artifacts` in the project's `gpu-ci.yaml`.
      *
      * On the command line: `gpu ci artifacts`.
+     *
+     * @example
+     * ```ts
+     * // which there are
+     * await gpu.ci.artifacts({ job: "7c1f" });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // all of them, into a folder
+     * await gpu.ci.artifacts({ job: "7c1f", output: "results" });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // one of them
+     * await gpu.ci.artifacts({ job: "7c1f", names: ["reports/junit.xml"], output: "." });
+     * ```
      */
     artifacts(input: CiArtifactsInput, options?: CallOptions): Promise<CiArtifactsOutput>;
     /**
@@ -41,8 +84,15 @@ export interface Gpu {
      * Its processes end and its log stays. A job that is over already stays as it is.
      *
      * On the command line: `gpu ci cancel`.
+     *
+     * @example
+     * ```ts
+     * // the beginning of an id is enough
+     * await gpu.ci.cancel({ job: "7c1f" });
+     * ```
      */
     cancel(input: CiCancelInput, options?: CallOptions): Promise<CiCancelOutput>;
+    /** Keep the keys of a CI server on this computer. */
     readonly key: {
       /**
        * Make a key for a user of a CI server here.
@@ -50,6 +100,18 @@ export interface Gpu {
        * The key is printed once, alone on standard output; the server keeps only its SHA-256.
        *
        * On the command line: `gpu ci key create`.
+       *
+       * @example
+       * ```ts
+       * // a key that ends in 90 days
+       * await gpu.ci.key.create({ email: "ada@example.com", name: "laptop" });
+       * ```
+       *
+       * @example
+       * ```ts
+       * // one that does not
+       * await gpu.ci.key.create({ email: "ci@example.com", name: "runner", expires: "never" });
+       * ```
        */
       create(input: CiKeyCreateInput, options?: CallOptions): Promise<CiKeyCreateOutput>;
       /**
@@ -58,6 +120,12 @@ export interface Gpu {
        * A key itself cannot be shown: the server does not have it.
        *
        * On the command line: `gpu ci key list`.
+       *
+       * @example
+       * ```ts
+       * // one user's keys
+       * console.log(await gpu.ci.key.list({ email: "ada@example.com" }));
+       * ```
        */
       list(input?: CiKeyListInput, options?: CallOptions): Promise<CiKeyListOutput>;
       /**
@@ -66,6 +134,12 @@ export interface Gpu {
        * From this moment the server does not accept it. Jobs that were submitted with it go on.
        *
        * On the command line: `gpu ci key revoke`.
+       *
+       * @example
+       * ```ts
+       * // by the id that `gpu ci key list` shows
+       * await gpu.ci.key.revoke({ id: "key_0123456789ab" });
+       * ```
        */
       revoke(input: CiKeyRevokeInput, options?: CallOptions): Promise<CiKeyRevokeOutput>;
       /**
@@ -74,6 +148,18 @@ export interface Gpu {
        * The new key has the old one's user and name, and is accepted for as long from now on.
        *
        * On the command line: `gpu ci key rotate`.
+       *
+       * @example
+       * ```ts
+       * // the old key is revoked at once
+       * await gpu.ci.key.rotate({ id: "key_0123456789ab" });
+       * ```
+       *
+       * @example
+       * ```ts
+       * // the old key is accepted for a day more
+       * await gpu.ci.key.rotate({ id: "key_0123456789ab", grace: "1d" });
+       * ```
        */
       rotate(input: CiKeyRotateInput, options?: CallOptions): Promise<CiKeyRotateOutput>;
     };
@@ -84,12 +170,48 @@ export interface Gpu {
      * completed, cancelled and lost.
      *
      * On the command line: `gpu ci list`.
+     *
+     * @example
+     * ```ts
+     * // what runs now
+     * console.log(await gpu.ci.list({ status: "running" }));
+     * ```
+     *
+     * @example
+     * ```ts
+     * // what failed lately
+     * console.log(await gpu.ci.list({ status: "failed", since: "2h" }));
+     * ```
+     *
+     * @example
+     * ```ts
+     * // the last five with this text in id, status, name or tag
+     * console.log(await gpu.ci.list({ text: "nightly", limit: 5 }));
+     * ```
      */
     list(input?: CiListInput, options?: CallOptions): Promise<CiListOutput>;
     /**
      * Show what a job has said, without waiting for more.
      *
      * On the command line: `gpu ci log`.
+     *
+     * @example
+     * ```ts
+     * // all of it; the beginning of an id is enough
+     * for await (const item of gpu.ci.log({ job: "7c1f" })) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // its last lines
+     * for await (const item of gpu.ci.log({ job: "7c1f", tail: 50 })) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // into a file
+     * for await (const item of gpu.ci.log({ job: "7c1f", output: "test.log" })) console.log(item);
+     * ```
      */
     log(input: CiLogInput, options?: Omit<CallOptions, "retry">): Stream<CiLogOutput>;
     /**
@@ -100,6 +222,12 @@ export interface Gpu {
      * `--api-key -` reads it from stdin.
      *
      * On the command line: `gpu ci login`.
+     *
+     * @example
+     * ```ts
+     * // ask for server and key
+     * await gpu.ci.login();
+     * ```
      */
     login(input?: CiLoginInput, options?: CallOptions): Promise<CiLoginOutput>;
     /**
@@ -109,6 +237,18 @@ export interface Gpu {
      * archive, whatever their times and owners are.
      *
      * On the command line: `gpu ci pack`.
+     *
+     * @example
+     * ```ts
+     * // what would be sent, and why not the rest
+     * await gpu.ci.pack({ list: true });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // the archive itself
+     * await gpu.ci.pack({ output: "project.zip" });
+     * ```
      */
     pack(input?: CiPackInput, options?: CallOptions): Promise<CiPackOutput>;
     /**
@@ -118,11 +258,31 @@ export interface Gpu {
      * A job runs in a process of its own: a server that is killed finds it again at its next start, and what waited goes on waiting.
      * Ctrl-C lets jobs that run come to their end; once more stops them.
      * Jobs run as you. `--isolation process` keeps them apart in name only: give keys to people you trust, or use bubblewrap.
+     * Under systemd, `KillMode=mixed` sends the stop to the server alone, so that jobs end as they should.
      * A command behind two dashes finds the server in its environment, and the server ends with it.
      *
      * On the command line: `gpu ci serve`.
+     *
+     * @example
+     * ```ts
+     * // for yourself, on this computer alone and without a key
+     * for await (const item of gpu.ci.serve({ open: true })) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // for users with keys of `gpu ci key create`
+     * for await (const item of gpu.ci.serve({ host: "0.0.0.0", jobs: 4 })) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // one run of your tests in a clean folder
+     * for await (const item of gpu.ci.serve({ command: ["gpu", "ci", "submit", "test"], port: 0, open: true })) console.log(item);
+     * ```
      */
     serve(input?: CiServeInput, options?: Omit<CallOptions, "retry">): Stream<CiServeOutput>;
+    /** Submit work to a CI server. */
     readonly submit: {
       /**
        * Submit a project's tests and follow their log.
@@ -130,10 +290,51 @@ export interface Gpu {
        * Packs the folder, sends it and shows the log as it comes. Files that begin with a dot, `__pycache__`, and what
        * `.gitignore` and `.gpuignore` name stay here. Ctrl-C stops the waiting; the job goes on.
        *
+       * How `gpu ci serve` tests a project is said by a `gpu-ci.yaml` at its root:
+       *     setup: [npm ci]            # shell lines
+       *     test: npm test             # the one line that must be there; its exit code is the result
+       *     env: { CI: "true" }
+       *     timeout: 30m
+       *     artifacts: [reports/**]    # kept for `gpu ci artifacts`
+       *     results: reports/junit.xml # JUnit or TAP, to be counted
+       * Else by the first of `bun.lock`, `package.json`, `deno.json`, `requirements.txt`, `pyproject.toml`, `Cargo.toml`,
+       * `go.mod` and `Makefile` that it has.
+       *
        * On the command line: `gpu ci submit test`.
+       *
+       * @example
+       * ```ts
+       * // this folder, to the server of the profile
+       * const job = await gpu.ci.submit.test();
+       * ```
+       *
+       * @example
+       * ```ts
+       * // to the CI server of a rented machine
+       * const job = await gpu.ci.submit.test({ instance: "trainer" });
+       * ```
+       *
+       * @example
+       * ```ts
+       * // print the job's id and return
+       * const job = await gpu.ci.submit.test({ async: true });
+       * ```
+       *
+       * @example
+       * ```ts
+       * // with arguments for the test command
+       * const job = await gpu.ci.submit.test({ args: ["--filter", "fast"] });
+       * ```
+       *
+       * @example
+       * ```ts
+       * // with secrets, which no command line and no log shows
+       * const job = await gpu.ci.submit.test({ envFile: ".env" });
+       * ```
        */
       test(input?: CiSubmitTestInput, options?: Omit<CallOptions, "retry">): Promise<JobHandle>;
     };
+    /** Keep the users of a CI server on this computer. */
     readonly user: {
       /**
        * Let a user of a CI server submit again.
@@ -141,6 +342,12 @@ export interface Gpu {
        * The user's keys are accepted again.
        *
        * On the command line: `gpu ci user activate`.
+       *
+       * @example
+       * ```ts
+       * // after a while away
+       * await gpu.ci.user.activate({ email: "ada@example.com" });
+       * ```
        */
       activate(input?: CiUserActivateInput, options?: CallOptions): Promise<CiUserActivateOutput>;
       /**
@@ -149,6 +356,12 @@ export interface Gpu {
        * Works on the server's data folder, also while the server runs. `gpu ci key create` makes the user's key.
        *
        * On the command line: `gpu ci user create`.
+       *
+       * @example
+       * ```ts
+       * // somebody who may submit jobs
+       * await gpu.ci.user.create({ name: "Ada", email: "ada@example.com" });
+       * ```
        */
       create(input: CiUserCreateInput, options?: CallOptions): Promise<CiUserCreateOutput>;
       /**
@@ -157,12 +370,24 @@ export interface Gpu {
        * The user's keys are no longer accepted, jobs and keys stay. Jobs that run go on.
        *
        * On the command line: `gpu ci user deactivate`.
+       *
+       * @example
+       * ```ts
+       * // from this moment
+       * await gpu.ci.user.deactivate({ email: "ada@example.com" });
+       * ```
        */
       deactivate(input?: CiUserDeactivateInput, options?: CallOptions): Promise<CiUserDeactivateOutput>;
       /**
        * Show a user of a CI server on this computer.
        *
        * On the command line: `gpu ci user get`.
+       *
+       * @example
+       * ```ts
+       * // by the address
+       * console.log(await gpu.ci.user.get({ email: "ada@example.com" }));
+       * ```
        */
       get(input?: CiUserGetInput, options?: CallOptions): Promise<CiUserGetOutput>;
       /**
@@ -178,6 +403,18 @@ export interface Gpu {
      * Shows what is new; Ctrl-C stops the waiting, not the job.
      *
      * On the command line: `gpu ci wait`.
+     *
+     * @example
+     * ```ts
+     * // what comes from now on; the beginning of an id is enough
+     * for await (const item of gpu.ci.wait({ job: "7c1f" })) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // its log from the first line on
+     * for await (const item of gpu.ci.wait({ job: "7c1f0b1e-9a51-4c0a-9a5f-2b8e4f5d6a70", all: true })) console.log(item);
+     * ```
      */
     wait(input: CiWaitInput, options?: Omit<CallOptions, "retry">): Stream<CiWaitOutput>;
     /**
@@ -188,6 +425,18 @@ export interface Gpu {
      * a line for each change, until Ctrl-C.
      *
      * On the command line: `gpu ci watch`.
+     *
+     * @example
+     * ```ts
+     * // all your jobs
+     * for await (const item of gpu.ci.watch()) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // one, to its end
+     * for await (const item of gpu.ci.watch({ job: "7c1f" })) console.log(item);
+     * ```
      */
     watch(input?: CiWatchInput, options?: Omit<CallOptions, "retry">): Stream<CiWatchOutput>;
   };
@@ -199,6 +448,7 @@ export interface Gpu {
    * On the command line: `gpu completion`.
    */
   completion(input: CompletionInput, options?: CallOptions): Promise<CompletionOutput>;
+  /** Read and change the configuration. */
   readonly config: {
     /**
      * Print a setting as it is in force.
@@ -206,6 +456,12 @@ export interface Gpu {
      * A flag wins over the environment, that over the profile, that over the default. Secrets are stars.
      *
      * On the command line: `gpu config get`.
+     *
+     * @example
+     * ```ts
+     * // one value
+     * console.log(await gpu.config.get({ key: "defaults.hours" }));
+     * ```
      */
     get(input: ConfigGetInput, options?: CallOptions): Promise<ConfigGetOutput>;
     /**
@@ -226,6 +482,24 @@ export interface Gpu {
      * Change a setting and keep the file's comments.
      *
      * On the command line: `gpu config set`.
+     *
+     * @example
+     * ```ts
+     * // a number
+     * await gpu.config.set({ key: "defaults.hours", value: ["2"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // a list, in order of preference
+     * await gpu.config.set({ key: "defaults.type", value: ["gpu_1x_a10", "gpu_1x_a100"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // take a setting away
+     * await gpu.config.set({ key: "defaults.model", unset: true });
+     * ```
      */
     set(input: ConfigSetInput, options?: CallOptions): Promise<ConfigSetOutput>;
   };
@@ -239,6 +513,18 @@ export interface Gpu {
    * has a line for each: key, status token, CI key.
    *
    * On the command line: `gpu configure`.
+   *
+   * @example
+   * ```ts
+   * // ask for everything
+   * await gpu.configure();
+   * ```
+   *
+   * @example
+   * ```ts
+   * // what the files of older programs would give
+   * await gpu.configure({ import: true, dryRun: true });
+   * ```
    */
   configure(input?: ConfigureInput, options?: CallOptions): Promise<ConfigureOutput>;
   /**
@@ -248,6 +534,18 @@ export interface Gpu {
    * charges no longer. The provider's bill may round otherwise.
    *
    * On the command line: `gpu cost`.
+   *
+   * @example
+   * ```ts
+   * // by instance
+   * console.log(await gpu.cost());
+   * ```
+   *
+   * @example
+   * ```ts
+   * // the last thirty days
+   * console.log(await gpu.cost({ by: "day", since: "30d" }));
+   * ```
    */
   cost(input?: CostInput, options?: CallOptions): Promise<CostOutput>;
   /**
@@ -258,6 +556,24 @@ export interface Gpu {
    * Permissions and times are kept. A file is replaced when all of it has arrived; an interrupted copy is gone on with.
    *
    * On the command line: `gpu cp`.
+   *
+   * @example
+   * ```ts
+   * // a file and a folder into a folder there
+   * await gpu.cp({ paths: ["train.py", "data", "trainer:project/"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // what matches there, into this folder
+   * await gpu.cp({ paths: ["trainer:runs/*.pt", "."] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // from one machine to another
+   * await gpu.cp({ paths: ["alice@lab:model.bin", "trainer:"] });
+   * ```
    */
   cp(input: CpInput, options?: CallOptions): Promise<CpOutput>;
   /**
@@ -266,8 +582,21 @@ export interface Gpu {
    * Looks and changes nothing. All checks run side by side, each for at most 5 s. It ends with 1 when one of them fails.
    *
    * On the command line: `gpu doctor`.
+   *
+   * @example
+   * ```ts
+   * // everything
+   * console.log(await gpu.doctor());
+   * ```
+   *
+   * @example
+   * ```ts
+   * // these only
+   * console.log(await gpu.doctor({ checks: ["key", "clock"] }));
+   * ```
    */
   doctor(input?: DoctorInput, options?: CallOptions): Promise<DoctorOutput>;
+  /** Serve a cloud's wire API on this computer. */
   readonly emulate: {
     /**
      * Serve Lambda Cloud's API here, with machines of your own.
@@ -278,6 +607,24 @@ export interface Gpu {
      * Faults: none, capacity, flaky, lost-answers, late-listing, slow, bad-machines, rate-limit, hostile, or a file of them.
      *
      * On the command line: `gpu emulate lambda`.
+     *
+     * @example
+     * ```ts
+     * // until Ctrl-C; it prints what to put before your commands
+     * for await (const item of gpu.emulate.lambda()) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // a recipe against it, in CI
+     * for await (const item of gpu.emulate.lambda({ command: ["gpu", "run", "train.ts", "--yes"] })) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // with everything that can go wrong, the same each time
+     * for await (const item of gpu.emulate.lambda({ seed: 7, faults: ["hostile"] })) console.log(item);
+     * ```
      */
     lambda(input?: EmulateLambdaInput, options?: Omit<CallOptions, "retry">): Stream<EmulateLambdaOutput>;
   };
@@ -285,9 +632,40 @@ export interface Gpu {
    * Run a command on one or many machines.
    *
    * One argument behind the dashes is a line for the remote's shell; several are a program and its arguments, each quoted for you.
-   * On one machine input, output and the exit code are the command's own; 255: nobody could log in, 124: it took longer than `--timeout`. On several, lines come as they are printed, behind the name of their machine, and the exit code is 0 only when all went well. Ctrl-C ends the commands there too; pressed twice it leaves at once.
+   * On one machine input, output and the exit code are the command's own; 255: nobody could log in, 124: it took longer than `--timeout`. On several, lines come as they are printed, behind the name of their machine, and the exit code is 0 only when all went well. Ctrl-C ends the commands there too; pressed twice it leaves at once. A gpu
+   * that is killed (SIGKILL), or a connection that is cut, ends nothing there: `timeout 1h` before a command does.
    *
    * On the command line: `gpu exec`.
+   *
+   * @example
+   * ```ts
+   * // on the only instance there is
+   * const ran = await gpu.exec({ command: ["nvidia-smi", "-L"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // a line for its shell
+   * const ran = await gpu.exec({ targets: ["i-3f9a1c20"], command: ["ls *.log | wc -l"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // the same answers once
+   * const ran = await gpu.exec({ host: ["root@n1", "root@n2"], fold: true, command: ["uname", "-r"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // a script from here
+   * const ran = await gpu.exec({ hostsFile: "all.txt", script: "setup.sh", env: ["TOKEN"], command: ["--fast"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // goes on without us; `gpu job log train`
+   * const ran = await gpu.exec({ targets: ["trainer"], detach: true, name: "train", command: ["python3", "train.py"] });
+   * ```
    */
   exec(input?: ExecInput, options?: CallOptions): Promise<Ran>;
   /**
@@ -296,8 +674,21 @@ export interface Gpu {
    * Moves the end of the lease wherever it is known: here, on the machine, and in a status daemon that was there before.
    *
    * On the command line: `gpu extend`.
+   *
+   * @example
+   * ```ts
+   * // two more hours for the only instance there is
+   * await gpu.extend({ hours: 2 });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // half an hour more for this one
+   * await gpu.extend({ hours: 0.5, instance: "trainer" });
+   * ```
    */
   extend(input: ExtendInput, options?: Omit<CallOptions, "retry">): Promise<ExtendOutput>;
+  /** Keep filesystems that outlive instances. */
   readonly filesystem: {
     /**
      * Make a filesystem that outlives instances.
@@ -305,12 +696,24 @@ export interface Gpu {
      * What it costs is the provider's to say: look there. `gpu start --filesystem` mounts it.
      *
      * On the command line: `gpu filesystem create`.
+     *
+     * @example
+     * ```ts
+     * // in the region where it is to be mounted
+     * await gpu.filesystem.create({ name: "data", region: "us-west-1" });
+     * ```
      */
     create(input: FilesystemCreateInput, options?: CallOptions): Promise<FilesystemCreateOutput>;
     /**
      * Delete a filesystem and all that is on it.
      *
      * On the command line: `gpu filesystem delete`.
+     *
+     * @example
+     * ```ts
+     * // asks first: nothing brings it back
+     * await gpu.filesystem.delete({ filesystem: "data" });
+     * ```
      */
     delete(input: FilesystemDeleteInput, options?: CallOptions): Promise<FilesystemDeleteOutput>;
     /**
@@ -320,6 +723,7 @@ export interface Gpu {
      */
     list(input?: Record<never, never>, options?: CallOptions): Promise<FilesystemListOutput>;
   };
+  /** Rent, list and change instances. */
   readonly instance: {
     /**
      * Rent an instance and return while it boots. It spends: the recipe's budget has to cover it.
@@ -342,6 +746,12 @@ export interface Gpu {
      * Show everything that is known of one instance.
      *
      * On the command line: `gpu instance get`.
+     *
+     * @example
+     * ```ts
+     * // by id, the beginning of one, or name
+     * console.log(await gpu.instance.get({ instance: "trainer" }));
+     * ```
      */
     get(input?: InstanceGetInput, options?: CallOptions): Promise<InstanceGetOutput>;
     /**
@@ -356,6 +766,12 @@ export interface Gpu {
      * Where a provider can: the disk and its cost stay. `gpu stop` ends all billing.
      *
      * On the command line: `gpu instance pause`.
+     *
+     * @example
+     * ```ts
+     * // by id, the beginning of one, or name
+     * await gpu.instance.pause({ instance: "trainer" });
+     * ```
      */
     pause(input?: InstancePauseInput, options?: CallOptions): Promise<InstancePauseOutput>;
     /**
@@ -364,6 +780,12 @@ export interface Gpu {
      * The launch token stays in the name at the provider: `gpu` finds the instance by it.
      *
      * On the command line: `gpu instance rename`.
+     *
+     * @example
+     * ```ts
+     * // from now on `trainer` means it
+     * await gpu.instance.rename({ instance: "i-3f9a1c20", name: "trainer" });
+     * ```
      */
     rename(input: InstanceRenameInput, options?: CallOptions): Promise<InstanceRenameOutput>;
     /**
@@ -372,6 +794,12 @@ export interface Gpu {
      * Its disk stays; what runs there ends.
      *
      * On the command line: `gpu instance restart`.
+     *
+     * @example
+     * ```ts
+     * // by id, the beginning of one, or name
+     * await gpu.instance.restart({ instance: "trainer" });
+     * ```
      */
     restart(input?: InstanceRestartInput, options?: CallOptions): Promise<InstanceRestartOutput>;
     /**
@@ -380,9 +808,16 @@ export interface Gpu {
      * It costs again from now on; `gpu wait` waits until SSH answers.
      *
      * On the command line: `gpu instance resume`.
+     *
+     * @example
+     * ```ts
+     * // by id, the beginning of one, or name
+     * await gpu.instance.resume({ instance: "trainer" });
+     * ```
      */
     resume(input?: InstanceResumeInput, options?: Omit<CallOptions, "retry">): Promise<InstanceResumeOutput>;
   };
+  /** Follow and stop what goes on by itself on machines. */
   readonly job: {
     /**
      * Delete what jobs printed, on their machines.
@@ -390,6 +825,12 @@ export interface Gpu {
      * Only of jobs that have ended. A week after its end this happens by itself when the next job starts there.
      *
      * On the command line: `gpu job delete`.
+     *
+     * @example
+     * ```ts
+     * // of a machine that is not there any more
+     * await gpu.job.delete({ jobs: ["j-3f9a1c"], forget: true });
+     * ```
      */
     delete(input: JobDeleteInput, options?: CallOptions): Promise<JobDeleteOutput>;
     /**
@@ -399,6 +840,24 @@ export interface Gpu {
      * A job that has ended is listed for a week.
      *
      * On the command line: `gpu job list`.
+     *
+     * @example
+     * ```ts
+     * // those that were started here
+     * console.log(await gpu.job.list());
+     * ```
+     *
+     * @example
+     * ```ts
+     * // all that are on one machine
+     * console.log(await gpu.job.list({ targets: ["trainer"] }));
+     * ```
+     *
+     * @example
+     * ```ts
+     * // on every instance, and on a host
+     * console.log(await gpu.job.list({ host: ["lab"], all: true }));
+     * ```
      */
     list(input?: JobListInput, options?: CallOptions): Promise<JobListOutput>;
     /**
@@ -408,6 +867,24 @@ export interface Gpu {
      * twice, until the job has ended. Ctrl-C only ends the following: the job goes on, and `--new` goes on from there.
      *
      * On the command line: `gpu job log`.
+     *
+     * @example
+     * ```ts
+     * // of the job that was started last
+     * for await (const item of gpu.job.log()) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // the last lines, and what is printed from now on
+     * for await (const item of gpu.job.log({ job: "train", follow: true, tail: 20 })) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // what was not shown here yet
+     * for await (const item of gpu.job.log({ job: "train", new: true })) console.log(item);
+     * ```
      */
     log(input?: JobLogInput, options?: Omit<CallOptions, "retry">): Stream<JobLogOutput>;
     /**
@@ -416,6 +893,18 @@ export interface Gpu {
      * The signal goes to the command and its children. What has not ended by the end of `--grace` is killed.
      *
      * On the command line: `gpu job stop`.
+     *
+     * @example
+     * ```ts
+     * // by its name
+     * await gpu.job.stop({ jobs: ["train"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // as Ctrl-C would, with time to save
+     * await gpu.job.stop({ jobs: ["j-3f9a1c"], signal: "INT", grace: "5m" });
+     * ```
      */
     stop(input: JobStopInput, options?: CallOptions): Promise<JobStopOutput>;
     /**
@@ -425,6 +914,12 @@ export interface Gpu {
      * knows how it ended, 124: it still runs after `--timeout`.
      *
      * On the command line: `gpu job wait`.
+     *
+     * @example
+     * ```ts
+     * // for two of them, and not for ever
+     * for await (const item of gpu.job.wait({ jobs: ["j-3f9a1c", "j-81cc02"], timeout: "2h" })) console.log(item);
+     * ```
      */
     wait(input?: JobWaitInput, options?: Omit<CallOptions, "retry">): Stream<JobWaitOutput>;
   };
@@ -435,8 +930,21 @@ export interface Gpu {
    * The newest is last; times are those of this computer's time zone.
    *
    * On the command line: `gpu log`.
+   *
+   * @example
+   * ```ts
+   * // the last events
+   * console.log(await gpu.log());
+   * ```
+   *
+   * @example
+   * ```ts
+   * // of one instance, also one that is gone
+   * console.log(await gpu.log({ instance: "trainer" }));
+   * ```
    */
   log(input?: LogInput, options?: CallOptions): Promise<LogOutput>;
+  /** Know what a model needs. */
   readonly models: {
     /**
      * List known models and the GPU memory they need.
@@ -445,18 +953,81 @@ export interface Gpu {
      * `models:` in the configuration, with the fields that `--json` shows.
      *
      * On the command line: `gpu models list`.
+     *
+     * @example
+     * ```ts
+     * // all that are known
+     * console.log(await gpu.models.list());
+     * ```
      */
     list(input?: Record<never, never>, options?: CallOptions): Promise<ModelsListOutput>;
   };
+  /**
+   * Send a text to Slack, Discord, Telegram or a webhook.
+   *
+   * `notify:` in the configuration says where to, and names the secret that is needed there; a recipe does the same with
+   * `notify(…)`. Slack and Discord: the address of an incoming webhook. Telegram: the token of a bot, and the id of a chat.
+   * A webhook gets JSON with `text`, `recipe` and `time`.
+   *
+   * On the command line: `gpu notify`.
+   *
+   * @example
+   * ```ts
+   * // to all that are configured
+   * await gpu.notify({ text: "the training is done" });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // to one of them
+   * await gpu.notify({ text: "the training is done", to: ["team"] });
+   * ```
+   */
+  notify(input: NotifyInput, options?: CallOptions): Promise<NotifyOutput>;
+  /** Write, check, test and find recipes. */
   readonly recipe: {
     /**
-     * Check the types of a recipe without running it.
+     * Install an npm package for the recipes of a folder.
      *
-     * Needs nothing but this executable. What lies in the folder is not read, except what the recipe imports.
+     * Bun's `add`, which is in this executable: the version is pinned in package.json and bun.lock, and no script of a package is
+     * run. Addresses, files and repositories are refused. Recipes then import it by its name, with its types.
+     *
+     * On the command line: `gpu recipe add`.
+     *
+     * @example
+     * ```ts
+     * // for the recipes of the current folder
+     * await gpu.recipe.add({ package: "asciichart" });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // this version, for another folder
+     * await gpu.recipe.add({ package: "yaml@2.9.1", dir: "recipes" });
+     * ```
+     */
+    add(input: RecipeAddInput, options?: CallOptions): Promise<RecipeAddOutput>;
+    /**
+     * Check the types of recipes without running them.
+     *
+     * Needs nothing but this executable. What lies in the folder is not read, except what the recipes import. Without a file
+     * it is all the recipes of the current folder, their tests too.
      *
      * On the command line: `gpu recipe check`.
+     *
+     * @example
+     * ```ts
+     * // what `gpu run` does first
+     * console.log(await gpu.recipe.check({ files: ["train.ts"] }));
+     * ```
+     *
+     * @example
+     * ```ts
+     * // every recipe here
+     * console.log(await gpu.recipe.check());
+     * ```
      */
-    check(input: RecipeCheckInput, options?: CallOptions): Promise<RecipeCheckOutput>;
+    check(input?: RecipeCheckInput, options?: CallOptions): Promise<RecipeCheckOutput>;
     /**
      * Give a folder of recipes its types, for editors.
      *
@@ -464,8 +1035,98 @@ export interface Gpu {
      * again renews them. A tsconfig.json of your own stays as it is. `gpu run` needs none of these.
      *
      * On the command line: `gpu recipe init`.
+     *
+     * @example
+     * ```ts
+     * // in the folder recipes
+     * await gpu.recipe.init({ dir: "recipes" });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // here, and for an editor that asks Deno
+     * await gpu.recipe.init({ deno: true });
+     * ```
      */
     init(input?: RecipeInitInput, options?: CallOptions): Promise<RecipeInitOutput>;
+    /**
+     * List recipes: here, your own, and those that come along.
+     *
+     * Those of a folder, those in the folder `recipes` beside the configuration, and those that are in this executable, as `@name`.
+     * They are read, not run: where a summary, a budget or a parameter is computed, `gpu run <recipe> --help` knows more.
+     *
+     * On the command line: `gpu recipe list`.
+     *
+     * @example
+     * ```ts
+     * // in the current folder, and everywhere else
+     * console.log(await gpu.recipe.list());
+     * ```
+     */
+    list(input?: RecipeListInput, options?: CallOptions): Promise<RecipeListOutput>;
+    /**
+     * Write a new recipe, with its test and types for editors.
+     *
+     * NAME.ts, NAME.test.ts, and what `gpu recipe init` writes. A template is `minimal` or a recipe that comes with gpu. On a
+     * terminal it asks for what is not given. A file that is there is never overwritten.
+     *
+     * On the command line: `gpu recipe new`.
+     *
+     * @example
+     * ```ts
+     * // nightly.ts and nightly.test.ts, here
+     * await gpu.recipe.new({ name: "nightly" });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // a copy of `@test-on-gpu`, to be changed
+     * await gpu.recipe.new({ name: "tests", template: "test-on-gpu", dir: "recipes" });
+     * ```
+     */
+    "new"(input?: RecipeNewInput, options?: CallOptions): Promise<RecipeNewOutput>;
+    /**
+     * Show what a recipe does and takes, and its source.
+     *
+     * It is read, not run. In a pipe or a file there is the source alone, so a recipe that comes with gpu becomes one of your own.
+     *
+     * On the command line: `gpu recipe show`.
+     *
+     * @example
+     * ```ts
+     * // its help and its source
+     * console.log(await gpu.recipe.show({ recipe: "@test-on-gpu" }));
+     * ```
+     */
+    show(input: RecipeShowInput, options?: CallOptions): Promise<RecipeShowOutput>;
+    /**
+     * Run the tests beside recipes, for free.
+     *
+     * A test is a file like `train.test.ts` that imports `test` and `expect` from "bun:test" and `testRecipe` from "gpu".
+     * Its recipes run on machines of this computer or on an emulated cloud, with a home, a journal, a configuration and keys
+     * of their own: nothing is rented, and nothing of yours is used.
+     *
+     * On the command line: `gpu recipe test`.
+     *
+     * @example
+     * ```ts
+     * // every test below this folder
+     * await gpu.recipe.test();
+     * ```
+     *
+     * @example
+     * ```ts
+     * // the one beside a recipe
+     * await gpu.recipe.test({ files: ["train.ts"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // some of them, again after every change
+     * await gpu.recipe.test({ filter: "checkpoints", watch: true });
+     * ```
+     */
+    test(input?: RecipeTestInput, options?: CallOptions): Promise<RecipeTestOutput>;
   };
   /**
    * Compare the journal with the clouds and settle it.
@@ -476,6 +1137,18 @@ export interface Gpu {
    * Machines that another computer's `gpu` launched are shown and never touched.
    *
    * On the command line: `gpu reconcile`.
+   *
+   * @example
+   * ```ts
+   * // show what would be done
+   * await gpu.reconcile({ dryRun: true });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // its account is closed: stop watching it
+   * await gpu.reconcile({ forget: ["i-3f9a1c20"] });
+   * ```
    */
   reconcile(input?: ReconcileInput, options?: CallOptions): Promise<ReconcileOutput>;
   /**
@@ -483,10 +1156,193 @@ export interface Gpu {
    *
    * A recipe is a TypeScript file that exports `recipe({ … })` and imports what it needs from "gpu". Its types are checked
    * before any of it runs, its parameters are flags behind the file, and what it rents is given back when it ends, however that is.
+   * The flags below may stand before or behind the file; `gpu runs` shows what was run.
    *
    * On the command line: `gpu run`.
+   *
+   * @example
+   * ```ts
+   * // with a parameter of the recipe
+   * await gpu.run({ file: "test-on-gpu.ts", args: ["--dir", "."] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // what it does and takes
+   * await gpu.run({ file: "test-on-gpu.ts", args: ["--help"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // what it would do, and what that costs
+   * await gpu.run({ file: "train.ts", args: ["--dry-run"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // in the background, for at most $10
+   * await gpu.run({ file: "train.ts", args: ["--budget", "10", "--detach"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // go on from a run, with its instances and finished steps
+   * await gpu.run({ file: "train.ts", args: ["--resume", "5f3a"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // try it where everything breaks and nothing costs
+   * await gpu.run({ file: "train.ts", args: ["--emulate", "lambda", "--chaos", "20"] });
+   * ```
    */
   run(input: RunInput, options?: CallOptions): Promise<RunOutput>;
+  /** Look at runs of recipes, follow and cancel them. */
+  readonly runs: {
+    /**
+     * Follow a run until it ends.
+     *
+     * Shows it as `gpu run` does. Ctrl-C leaves it going on; the exit code is that of the run.
+     *
+     * On the command line: `gpu runs attach`.
+     *
+     * @example
+     * ```ts
+     * // the last run
+     * console.log(await gpu.runs.attach());
+     * ```
+     *
+     * @example
+     * ```ts
+     * // the one whose id begins like that
+     * console.log(await gpu.runs.attach({ run: "5f3a" }));
+     * ```
+     */
+    attach(input?: RunsAttachInput, options?: CallOptions): Promise<RunsAttachOutput>;
+    /**
+     * End a run as Ctrl-C does, and wait for its end.
+     *
+     * It gives back what it rented before it ends. A second time, where it does not end, ends its process at once;
+     * what it rented is then given back by the background process.
+     *
+     * On the command line: `gpu runs cancel`.
+     *
+     * @example
+     * ```ts
+     * // and wait until what it rented is given back
+     * await gpu.runs.cancel({ run: "5f3a" });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // where its code does not come back
+     * await gpu.runs.cancel({ run: "5f3a", force: true });
+     * ```
+     */
+    cancel(input: RunsCancelInput, options?: CallOptions): Promise<RunsCancelOutput>;
+    /**
+     * List the runs of recipes.
+     *
+     * The newest first. Logs of runs are kept for 30 days, and 200 at most.
+     *
+     * On the command line: `gpu runs list`.
+     *
+     * @example
+     * ```ts
+     * // what was run, how it ended and what it cost
+     * console.log(await gpu.runs.list());
+     * ```
+     *
+     * @example
+     * ```ts
+     * // only what goes on
+     * console.log(await gpu.runs.list({ running: true }));
+     * ```
+     */
+    list(input?: RunsListInput, options?: CallOptions): Promise<RunsListOutput>;
+    /**
+     * Print what a run printed and did.
+     *
+     * What the recipe and its steps printed, each line with its time and step. Large logs keep their newer half.
+     *
+     * On the command line: `gpu runs log`.
+     *
+     * @example
+     * ```ts
+     * // of the last run
+     * for await (const item of gpu.runs.log()) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // until the run ends
+     * for await (const item of gpu.runs.log({ run: "5f3a", follow: true })) console.log(item);
+     * ```
+     */
+    log(input?: RunsLogInput, options?: Omit<CallOptions, "retry">): Stream<RunsLogOutput>;
+    /**
+     * Show the steps of a run, their time and cost.
+     *
+     * On the command line: `gpu runs show`.
+     *
+     * @example
+     * ```ts
+     * // the last run
+     * console.log(await gpu.runs.show());
+     * ```
+     *
+     * @example
+     * ```ts
+     * // the one whose id begins like that
+     * console.log(await gpu.runs.show({ run: "5f3a" }));
+     * ```
+     */
+    show(input?: RunsShowInput, options?: CallOptions): Promise<RunsShowOutput>;
+  };
+  /** Keep secrets for recipes. */
+  readonly secret: {
+    /**
+     * Forget a secret that is kept for recipes.
+     *
+     * On the command line: `gpu secret delete`.
+     *
+     * @example
+     * ```ts
+     * // it is gone from here
+     * await gpu.secret.delete({ name: "HF_TOKEN" });
+     * ```
+     */
+    delete(input: SecretDeleteInput, options?: CallOptions): Promise<SecretDeleteOutput>;
+    /**
+     * List the secrets that are kept for recipes.
+     *
+     * Names and places; what they are is never shown.
+     *
+     * On the command line: `gpu secret list`.
+     *
+     * @example
+     * ```ts
+     * // what is kept, and where
+     * console.log(await gpu.secret.list());
+     * ```
+     */
+    list(input?: Record<never, never>, options?: CallOptions): Promise<SecretListOutput>;
+    /**
+     * Keep a secret for recipes and notifications.
+     *
+     * In the system's keychain, or where there is none in a file that only you may read. It is asked for, or read from
+     * stdin, so that it stands in no history of a shell. A recipe reads it with `secrets.get(…)`.
+     *
+     * On the command line: `gpu secret set`.
+     *
+     * @example
+     * ```ts
+     * // asks for it
+     * await gpu.secret.set({ name: "HF_TOKEN" });
+     * ```
+     */
+    set(input: SecretSetInput, options?: CallOptions): Promise<SecretSetOutput>;
+  };
   /**
    * Open a shell on a machine.
    *
@@ -494,6 +1350,30 @@ export interface Gpu {
    * The exit code is the remote's; 255: there was no connection, or it was cut.
    *
    * On the command line: `gpu ssh`.
+   *
+   * @example
+   * ```ts
+   * // on the only instance there is
+   * await gpu.ssh();
+   * ```
+   *
+   * @example
+   * ```ts
+   * // run something instead
+   * await gpu.ssh({ instance: "trainer", command: ["nvidia-smi"] });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // a host of your own, with your SSH agent
+   * await gpu.ssh({ host: ["me@lab.example:2222"], forwardAgent: true });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // the system's ssh, told everything it needs
+   * await gpu.ssh({ instance: "trainer", openssh: true });
+   * ```
    */
   ssh(input?: SshInput, options?: CallOptions): Promise<SshOutput>;
   /**
@@ -502,13 +1382,38 @@ export interface Gpu {
    * Writes a file with a `Host` for each instance, by its name and its id, with the one host key that is believed, and includes it in `~/.ssh/config` when you agree. From then on it follows instances as they come and go.
    *
    * On the command line: `gpu ssh-config`.
+   *
+   * @example
+   * ```ts
+   * // print what would be written
+   * await gpu.sshConfig();
+   * ```
+   *
+   * @example
+   * ```ts
+   * // write it, and include it in ~/.ssh/config
+   * await gpu.sshConfig({ write: true });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // undo both
+   * await gpu.sshConfig({ remove: true });
+   * ```
    */
   sshConfig(input?: SshConfigInput, options?: CallOptions): Promise<SshConfigOutput>;
+  /** Keep public keys at a provider. */
   readonly sshKey: {
     /**
      * Give a provider a public SSH key.
      *
      * On the command line: `gpu ssh-key add`.
+     *
+     * @example
+     * ```ts
+     * // the public half; the private one stays here
+     * await gpu.sshKey.add({ name: "laptop", file: "~/.ssh/id_ed25519.pub" });
+     * ```
      */
     add(input: SshKeyAddInput, options?: CallOptions): Promise<SshKeyAddOutput>;
     /**
@@ -534,6 +1439,36 @@ export interface Gpu {
    * Until a provider is configured or named, it is `local`: a machine on this computer, for $0.00/h.
    *
    * On the command line: `gpu start`.
+   *
+   * @example
+   * ```ts
+   * // the cheapest that is free, for 4 hours
+   * await using box = await gpu.start();
+   * ```
+   *
+   * @example
+   * ```ts
+   * // the first of these that is free
+   * await using box = await gpu.start({ type: "gpu_1x_a10,gpu_1x_a100", hours: 0.5 });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // what has the memory for a model
+   * await using box = await gpu.start({ model: "llama-3.1-70b", maxPrice: 4 });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // go on trying while none is free
+   * await using box = await gpu.start({ type: "gpu_1x_h100_pcie", retryUntilUp: "6h" });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // return at once; `gpu wait` waits
+   * await using box = await gpu.start({ wait: false });
+   * ```
    */
   start(
     input?: StartInput,
@@ -545,6 +1480,18 @@ export interface Gpu {
    * With an instance named, or under `--watch`, its agent is asked too: how busy the GPUs are and how long it has been idle.
    *
    * On the command line: `gpu status`.
+   *
+   * @example
+   * ```ts
+   * // all instances
+   * console.log(await gpu.status());
+   * ```
+   *
+   * @example
+   * ```ts
+   * // one, with its GPU use and idle time
+   * console.log(await gpu.status({ instance: "trainer" }));
+   * ```
    */
   status(input?: StatusInput, options?: CallOptions): Promise<StatusOutput>;
   /**
@@ -553,6 +1500,18 @@ export interface Gpu {
    * Its disk and everything on it are gone afterwards. An instance that is already gone is no error.
    *
    * On the command line: `gpu stop`.
+   *
+   * @example
+   * ```ts
+   * // the only instance there is
+   * await gpu.stop();
+   * ```
+   *
+   * @example
+   * ```ts
+   * // these two
+   * await gpu.stop({ instances: ["i-3f9a1c20", "trainer"] });
+   * ```
    */
   stop(input?: StopInput, options?: CallOptions): Promise<StopOutput>;
   /**
@@ -563,8 +1522,27 @@ export interface Gpu {
    * Small files go as one stream, which takes sh and tar over there; without them, files go one by one over SFTP.
    *
    * On the command line: `gpu sync`.
+   *
+   * @example
+   * ```ts
+   * // this folder, without what git ignores
+   * await using sync = await gpu.sync({ dir: ".", place: "trainer:project" });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // and each change as it is saved
+   * await using sync = await gpu.sync({ dir: ".", place: "trainer:project", watch: true });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // what came out of it, back here
+   * await using sync = await gpu.sync({ dir: "results", place: "trainer:project/results", pull: true });
+   * ```
    */
   sync(input: SyncInput, options?: Omit<CallOptions, "retry">): Promise<SyncHandle>;
+  /** Forward ports to an instance. */
   readonly tunnel: {
     /**
      * Show what happened to tunnels.
@@ -572,6 +1550,18 @@ export interface Gpu {
      * Also to those that are closed: when they were opened, lost and reopened, and which connections were refused.
      *
      * On the command line: `gpu tunnel log`.
+     *
+     * @example
+     * ```ts
+     * // of all tunnels
+     * for await (const item of gpu.tunnel.log()) console.log(item);
+     * ```
+     *
+     * @example
+     * ```ts
+     * // of one, as it happens, until Ctrl-C
+     * for await (const item of gpu.tunnel.log({ name: "db", follow: true })) console.log(item);
+     * ```
      */
     log(input?: TunnelLogInput, options?: Omit<CallOptions, "retry">): Stream<TunnelLogOutput>;
     /**
@@ -582,6 +1572,36 @@ export interface Gpu {
      * remote `ci` or `agent` is an instance's own service. Ports are open to this computer alone unless told otherwise.
      *
      * On the command line: `gpu tunnel start`.
+     *
+     * @example
+     * ```ts
+     * // the model server of the only instance
+     * await using tunnel = await gpu.tunnel.start({ forward: ["8000:8000"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // its CI server, on any free port
+     * await using tunnel = await gpu.tunnel.start({ target: "trainer", forward: ["0:ci"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // a database behind a machine of yours
+     * await using tunnel = await gpu.tunnel.start({ forward: ["5432:db:5432"], name: "db", host: ["ada@lab"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // its port 9000 leads to port 3000 here
+     * await using tunnel = await gpu.tunnel.start({ target: "trainer", reverse: ["9000:3000"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // a SOCKS proxy: names are resolved over there
+     * await using tunnel = await gpu.tunnel.start({ target: "trainer", socks: ["1080"] });
+     * ```
      */
     start(
       input?: TunnelStartInput,
@@ -591,6 +1611,12 @@ export interface Gpu {
      * Show the tunnels that are open.
      *
      * On the command line: `gpu tunnel status`.
+     *
+     * @example
+     * ```ts
+     * // what they carry and how they do
+     * console.log(await gpu.tunnel.status());
+     * ```
      */
     status(input?: TunnelStatusInput, options?: CallOptions): Promise<TunnelStatusOutput>;
     /**
@@ -599,9 +1625,54 @@ export interface Gpu {
      * Without a name the only one that there is. Machines go on running.
      *
      * On the command line: `gpu tunnel stop`.
+     *
+     * @example
+     * ```ts
+     * // the only one
+     * await gpu.tunnel.stop();
+     * ```
+     *
+     * @example
+     * ```ts
+     * // two of them, by name
+     * await gpu.tunnel.stop({ names: ["db", "model"] });
+     * ```
+     *
+     * @example
+     * ```ts
+     * // all of them
+     * await gpu.tunnel.stop({ all: true });
+     * ```
      */
     stop(input?: TunnelStopInput, options?: CallOptions): Promise<TunnelStopOutput>;
   };
+  /**
+   * Replace this executable by a newer release.
+   *
+   * Downloads it, checks its signature and checksum, and starts it once; only then it takes the place of this one, in one
+   * step. The one before is kept beside it. It is never done by itself, and not where a package manager installed gpu.
+   *
+   * On the command line: `gpu upgrade`.
+   *
+   * @example
+   * ```ts
+   * // whether there is a newer one
+   * await gpu.upgrade({ check: true });
+   * ```
+   *
+   * @example
+   * ```ts
+   * // to the newest
+   * await gpu.upgrade();
+   * ```
+   *
+   * @example
+   * ```ts
+   * // to this one, also if it is older
+   * await gpu.upgrade({ to: "0.1.0" });
+   * ```
+   */
+  upgrade(input?: UpgradeInput, options?: CallOptions): Promise<UpgradeOutput>;
   /**
    * Wait until SSH answers on an instance.
    *
@@ -921,17 +1992,29 @@ export interface CiListInput {
 
 /** What `gpu.ci.list` returns. */
 export type CiListOutput = {
+  /** id of the job */
   job_id: string;
+  /** `queued`, `running`, `completed`, `cancelled` or `lost`, or another word of the server */
   status: string;
+  /** its tests passed; null until it is over */
   success: boolean | null;
+  /** when it began to run; null before */
   start_time: string | null;
+  /** when it was over; null before */
   end_time: string | null;
+  /** what the submission called it; null without a name */
   name?: string | null;
+  /** words that the submission gave it */
   tags?: string[];
+  /** when it was submitted */
   created_at?: string;
+  /** how many tests passed; null where there is no report, or not yet */
   results?: {
+    /** tests that passed */
     passed: number;
+    /** tests that failed */
     failed: number;
+    /** tests that were skipped */
     skipped: number;
   } | null;
 }[];
@@ -1035,12 +2118,14 @@ export type CiPackOutput = {
   bytes: number;
   /** the size of the archive, where one was written */
   packedBytes: number | null;
+  /** what stays here because ignore files name it */
   leftOut: {
     /** files that ignore files leave out */
     files: number;
     /** their size */
     bytes: number;
   };
+  /** what cannot be sent */
   skipped: {
     /** what cannot be sent */
     name: string;
@@ -1238,8 +2323,11 @@ export type CiSubmitTestOutput = {
   reason?: string;
   /** how many tests passed, failed and were skipped, where that is known */
   results?: {
+    /** tests that passed */
     passed: number;
+    /** tests that failed */
     failed: number;
+    /** tests that were skipped */
     skipped: number;
   };
 };
@@ -1275,7 +2363,7 @@ export interface CiUserCreateInput {
   /** what the user is called */
   name: string;
   /** address of the user, one user each */
-  email: string;
+  email: (unknown) & (unknown);
   /**
    * let the user's keys make users and keys over HTTP
    *
@@ -1427,8 +2515,11 @@ export type CiWaitOutput = {
   reason?: string;
   /** how many tests passed, failed and were skipped, where that is known */
   results?: {
+    /** tests that passed */
     passed: number;
+    /** tests that failed */
     failed: number;
+    /** tests that were skipped */
     skipped: number;
   };
 };
@@ -1497,8 +2588,11 @@ export type CiWatchOutput = {
   reason?: string;
   /** how many tests passed, failed and were skipped, where that is known */
   results?: {
+    /** tests that passed */
     passed: number;
+    /** tests that failed */
     failed: number;
+    /** tests that were skipped */
     skipped: number;
   };
 };
@@ -1748,14 +2842,18 @@ export type CpOutput = {
   resumedBytes: number;
   /** what is not copied, and why */
   skipped: {
+    /** its path */
     name: string;
+    /** the reason */
     why: string;
   }[];
   /** nothing was copied */
   dryRun: boolean;
   /** what would be copied; of a dry run only */
   planned: {
+    /** its path */
     path: string;
+    /** its size */
     bytes: number;
   }[];
   /** from start to end, in milliseconds */
@@ -1869,7 +2967,7 @@ export interface ExecInput {
   /** one of the targets, as a flag */
   instance?: string;
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -2409,7 +3507,7 @@ export interface JobDeleteInput {
   /** instance it is on, where it was started on another computer */
   instance?: string;
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -2457,7 +3555,7 @@ export interface JobListInput {
    */
   targets?: string[];
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -2561,7 +3659,7 @@ export interface JobLogInput {
   /** instance it is on, where it was started on another computer */
   instance?: string;
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -2623,7 +3721,7 @@ export interface JobStopInput {
   /** instance it is on, where it was started on another computer */
   instance?: string;
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -2693,7 +3791,7 @@ export interface JobWaitInput {
   /** instance it is on, where it was started on another computer */
   instance?: string;
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -2802,10 +3900,60 @@ export type ModelsListOutput = {
   isOwn: boolean;
 }[];
 
+/** What `gpu.notify` takes. */
+export interface NotifyInput {
+  /** what to say */
+  text: string;
+  /** names in `notify:`; all when left out */
+  to?: string[];
+}
+
+/** What `gpu.notify` returns. */
+export type NotifyOutput = {
+  /** as the configuration calls the place */
+  name: string;
+  /** what is there */
+  type: "slack" | "discord" | "telegram" | "webhook";
+  /** it was taken */
+  sent: boolean;
+  /** why it was not sent; null when it was */
+  error: string | null;
+}[];
+
+/** What `gpu.recipe.add` takes. */
+export interface RecipeAddInput {
+  /** name, and `@version` where it is to be another than the newest */
+  package: string;
+  /**
+   * folder of the recipes
+   *
+   * Default: `"."`.
+   */
+  dir?: string;
+}
+
+/** What `gpu.recipe.add` returns. */
+export type RecipeAddOutput = {
+  /** folder, as an absolute path */
+  folder: string;
+  /** name of the package */
+  name: string;
+  /** version that is pinned */
+  version: string;
+  /** files that were missing in the folder and were made */
+  made: string[];
+  /** packages that are installed there now, those that others need too */
+  installed: number;
+};
+
 /** What `gpu.recipe.check` takes. */
 export interface RecipeCheckInput {
-  /** file of the recipe */
-  file: string;
+  /**
+   * files of recipes
+   *
+   * Default: `[]`.
+   */
+  files?: string[];
 }
 
 /** What `gpu.recipe.check` returns. */
@@ -2829,7 +3977,7 @@ export type RecipeCheckOutput = {
     /** the lines of source it is about */
     frame: string;
   }[];
-};
+}[];
 
 /** What `gpu.recipe.init` takes. */
 export interface RecipeInitInput {
@@ -2839,6 +3987,12 @@ export interface RecipeInitInput {
    * Default: `"."`.
    */
   dir?: string;
+  /**
+   * write a deno.json too, for editors that use Deno's language server
+   *
+   * Default: `false`.
+   */
+  deno?: boolean;
 }
 
 /** What `gpu.recipe.init` returns. */
@@ -2851,6 +4005,131 @@ export type RecipeInitOutput = {
   written: string[];
   /** `kept`: there is one that does not lead to the types; `extends`: it does already */
   tsconfig: "written" | "kept" | "extends";
+  /** `kept`: there is a deno.json that does not lead to the types; `leads`: it does already; null: not asked for */
+  deno: "written" | "kept" | "leads" | null;
+};
+
+/** What `gpu.recipe.list` takes. */
+export interface RecipeListInput {
+  /**
+   * folder to look in
+   *
+   * Default: `"."`.
+   */
+  dir?: string;
+}
+
+/** What `gpu.recipe.list` returns. */
+export type RecipeListOutput = {
+  /** what `gpu run` takes */
+  name: string;
+  /** `file`: of the folder; `personal`: yours, beside the configuration; `shipped`: comes with gpu */
+  from: "file" | "personal" | "shipped";
+  /** `function`: the file exports a function; `script`: it exports nothing */
+  kind: "recipe" | "function" | "script";
+  /** what it does, in its own words */
+  summary: string | null;
+  /** the most it may spend, in US dollars; null where it does not say */
+  budget: number | null;
+  /** its parameters, as far as they can be read */
+  parameters: {
+    /** name of the field */
+    name: string;
+    /** how it is given on the command line */
+    usage: string;
+    /** type of its value */
+    type: "string" | "number" | "boolean" | "strings" | "numbers";
+    /** it has to be given */
+    isRequired: boolean;
+    /** its value when it is not given; null where there is none */
+    default: unknown;
+    /** what it is */
+    description: string;
+  }[];
+  /** nothing of the above is computed, so it is all there is */
+  isWhole: boolean;
+}[];
+
+/** What `gpu.recipe.new` takes. */
+export interface RecipeNewInput {
+  /** name of the recipe */
+  name?: string;
+  /** what it begins as: `minimal`, or the name of a recipe that comes with gpu */
+  template?: string;
+  /**
+   * folder it is written to
+   *
+   * Default: `"."`.
+   */
+  dir?: string;
+}
+
+/** What `gpu.recipe.new` returns. */
+export type RecipeNewOutput = {
+  /** folder, as an absolute path */
+  folder: string;
+  /** what it began as */
+  template: string;
+  /** what was written, from that folder */
+  written: string[];
+  /** `kept`: there is one that does not lead to the types; `extends`: it does already */
+  tsconfig: "written" | "kept" | "extends";
+};
+
+/** What `gpu.recipe.show` takes. */
+export interface RecipeShowInput {
+  /** file, `@name`, or the name of one beside the configuration */
+  recipe: string;
+}
+
+/** What `gpu.recipe.show` returns. */
+export type RecipeShowOutput = {
+  /** what `gpu run` takes */
+  name: string;
+  /** where it was found */
+  from: "file" | "personal" | "shipped";
+  /** what `gpu run <recipe> --help` says, as far as it can be read */
+  help: string;
+  /** its text */
+  source: string;
+};
+
+/** What `gpu.recipe.test` takes. */
+export interface RecipeTestInput {
+  /**
+   * test files, recipes with one beside them, or folders
+   *
+   * Default: `[]`.
+   */
+  files?: string[];
+  /** only tests whose names match this regular expression */
+  filter?: string;
+  /**
+   * run again whenever a file changes
+   *
+   * Default: `false`.
+   */
+  watch?: boolean;
+  /**
+   * check their types first
+   *
+   * Default: `true`.
+   */
+  check?: boolean;
+}
+
+/** What `gpu.recipe.test` returns. */
+export type RecipeTestOutput = {
+  /** the test files, from the current folder */
+  files: string[];
+  /** tests that passed */
+  passed: number;
+  /** tests that failed */
+  failed: number;
+  /** tests that were not run */
+  skipped: number;
+  /** nothing failed */
+  success: boolean;
 };
 
 /** What `gpu.reconcile` takes. */
@@ -2893,7 +4172,7 @@ export type ReconcileOutput = {
 
 /** What `gpu.run` takes. */
 export interface RunInput {
-  /** file of the recipe */
+  /** file of the recipe, or `@name` of one that comes with gpu */
   file: string;
   /**
    * parameters of the recipe
@@ -2909,12 +4188,312 @@ export interface RunInput {
    * Default: `true`.
    */
   check?: boolean;
+  /**
+   * say what it would do and cost; only what looks at something is done
+   *
+   * Default: `false`.
+   */
+  dryRun?: boolean;
+  /**
+   * run it in the background; `gpu runs attach` follows it
+   *
+   * Default: `false`.
+   */
+  detach?: boolean;
+  /** go on from that run: with its live instances, and without the steps that it finished */
+  resume?: string;
+  /** when it fails, keep what it rented for so many hours; 1 when no number is given */
+  keepOnFailure?: number;
+  /**
+   * run it again whenever it, or what it imports, changes
+   *
+   * Default: `false`.
+   */
+  watch?: boolean;
+  /** add what its steps do and print to this file */
+  logFile?: string;
+  /** run it against this cloud as `gpu emulate` serves it: nothing costs */
+  emulate?: "lambda";
+  /**
+   * with `--emulate`: what goes wrong there, as in `gpu emulate lambda`
+   *
+   * Default: `[]`.
+   */
+  faults?: string[];
+  /** break so many of a hundred requests, connections and instances; nothing that costs is used */
+  chaos?: number;
+  /** decides what `--chaos` and `--faults` break; drawn when left out */
+  seed?: number;
 }
 
 /** What `gpu.run` returns. */
 export type RunOutput = {
   /** exit code of the recipe */
   exitCode: number;
+  /** id of the run that goes on in the background */
+  run: string | null;
+  /** with `--dry-run`, what it would do */
+  plan: {
+    /** as the recipe writes it */
+    call: string;
+    /** what it would do */
+    action: string;
+    /** the most it can cost, in US dollars */
+    costDollars: number;
+  }[] | null;
+  /** the most the plan can cost, in US dollars */
+  costDollars: number | null;
+  /** why the plan ends before the recipe does */
+  endsBecause: string | null;
+};
+
+/** What `gpu.runs.attach` takes. */
+export interface RunsAttachInput {
+  /** id of the run, or its beginning; the last one when left out */
+  run?: string;
+}
+
+/** What `gpu.runs.attach` returns. */
+export type RunsAttachOutput = {
+  /** id of the run */
+  id: string;
+  /** recipe that was run */
+  recipe: string;
+  /** died: its process was killed, and what it rented was given back by others */
+  state: "running" | "done" | "failed" | "interrupted" | "died";
+  /** exit code, null while it runs and where it died */
+  exitCode: number | null;
+  /** when it began */
+  startedAt: string;
+  /** when it ended, null while it runs; where it died, when it last said something */
+  endedAt: string | null;
+  /** how long it took, or takes until now */
+  seconds: number;
+  /** what it rented has cost until its end, in US dollars; null while it runs */
+  costDollars: number | null;
+  /** instances that it kept */
+  kept: {
+    /** instance */
+    id: string;
+    /** when its lease ends */
+    until: string;
+    /** why it outlives the run */
+    why: string | null;
+  }[];
+  /** whether it runs in the background */
+  isDetached: boolean;
+  /** whether it goes on, and was only left */
+  isLeft: boolean;
+};
+
+/** What `gpu.runs.cancel` takes. */
+export interface RunsCancelInput {
+  /** id of the run, or its beginning */
+  run: string;
+  /**
+   * kill its process; others give back what it rented
+   *
+   * Default: `false`.
+   */
+  force?: boolean;
+}
+
+/** What `gpu.runs.cancel` returns. */
+export type RunsCancelOutput = {
+  /** id of the run */
+  id: string;
+  /** recipe that was run */
+  recipe: string;
+  /** died: its process was killed, and what it rented was given back by others */
+  state: "running" | "done" | "failed" | "interrupted" | "died";
+  /** exit code, null while it runs and where it died */
+  exitCode: number | null;
+  /** when it began */
+  startedAt: string;
+  /** when it ended, null while it runs; where it died, when it last said something */
+  endedAt: string | null;
+  /** how long it took, or takes until now */
+  seconds: number;
+  /** what it rented has cost until its end, in US dollars; null while it runs */
+  costDollars: number | null;
+  /** instances that it kept */
+  kept: {
+    /** instance */
+    id: string;
+    /** when its lease ends */
+    until: string;
+    /** why it outlives the run */
+    why: string | null;
+  }[];
+  /** whether it runs in the background */
+  isDetached: boolean;
+};
+
+/** What `gpu.runs.list` takes. */
+export interface RunsListInput {
+  /**
+   * only those that go on
+   *
+   * Default: `false`.
+   */
+  running?: boolean;
+  /**
+   * so many at most
+   *
+   * Default: `20`.
+   */
+  count?: number;
+}
+
+/** What `gpu.runs.list` returns. */
+export type RunsListOutput = {
+  /** id of the run */
+  id: string;
+  /** recipe that was run */
+  recipe: string;
+  /** died: its process was killed, and what it rented was given back by others */
+  state: "running" | "done" | "failed" | "interrupted" | "died";
+  /** exit code, null while it runs and where it died */
+  exitCode: number | null;
+  /** when it began */
+  startedAt: string;
+  /** when it ended, null while it runs; where it died, when it last said something */
+  endedAt: string | null;
+  /** how long it took, or takes until now */
+  seconds: number;
+  /** what it rented has cost until its end, in US dollars; null while it runs */
+  costDollars: number | null;
+  /** instances that it kept */
+  kept: {
+    /** instance */
+    id: string;
+    /** when its lease ends */
+    until: string;
+    /** why it outlives the run */
+    why: string | null;
+  }[];
+  /** whether it runs in the background */
+  isDetached: boolean;
+}[];
+
+/** What `gpu.runs.log` takes. */
+export interface RunsLogInput {
+  /** id of the run, or its beginning; the last one when left out */
+  run?: string;
+  /**
+   * go on until the run ends
+   *
+   * Default: `false`.
+   */
+  follow?: boolean;
+}
+
+/** One item of what `gpu.runs.log` returns. */
+export type RunsLogOutput = {
+  /** when it happened */
+  time: string;
+  /** output: a line that was printed; note: a fact of gpu; step: the end of a step; ended: the end of the run */
+  kind: "output" | "note" | "step" | "ended";
+  /** step it belongs to, null where that is the recipe itself */
+  step: string | null;
+  /** the line */
+  text: string;
+};
+
+/** What `gpu.runs.show` takes. */
+export interface RunsShowInput {
+  /** id of the run, or its beginning; the last one when left out */
+  run?: string;
+}
+
+/** What `gpu.runs.show` returns. */
+export type RunsShowOutput = {
+  /** id of the run */
+  id: string;
+  /** recipe that was run */
+  recipe: string;
+  /** died: its process was killed, and what it rented was given back by others */
+  state: "running" | "done" | "failed" | "interrupted" | "died";
+  /** exit code, null while it runs and where it died */
+  exitCode: number | null;
+  /** when it began */
+  startedAt: string;
+  /** when it ended, null while it runs; where it died, when it last said something */
+  endedAt: string | null;
+  /** how long it took, or takes until now */
+  seconds: number;
+  /** what it rented has cost until its end, in US dollars; null while it runs */
+  costDollars: number | null;
+  /** instances that it kept */
+  kept: {
+    /** instance */
+    id: string;
+    /** when its lease ends */
+    until: string;
+    /** why it outlives the run */
+    why: string | null;
+  }[];
+  /** whether it runs in the background */
+  isDetached: boolean;
+  /** parameters of the recipe */
+  input: unknown;
+  /** what it may spend, in US dollars */
+  budgetDollars: number | null;
+  /** the run that it went on from */
+  resumes: string | null;
+  /** why it failed */
+  error: string | null;
+  /** what the recipe returned */
+  result: unknown;
+  /** in the order in which they began */
+  steps: {
+    /** call, command or key of the step; two spaces before it for each step that it is in */
+    name: string;
+    /** how long it took, or takes until now */
+    seconds: number;
+    /** what it rented has cost until now; null where it rented nothing */
+    costDollars: number | null;
+    /** how it stands */
+    state: "running" | "done" | "failed";
+    /** what it failed with */
+    error: string | null;
+    /** when it began and how long it took, as a bar in 24 cells */
+    bar: string;
+  }[];
+};
+
+/** What `gpu.secret.delete` takes. */
+export interface SecretDeleteInput {
+  /** its name */
+  name: string;
+}
+
+/** What `gpu.secret.delete` returns. */
+export type SecretDeleteOutput = {
+  /** its name */
+  name: string;
+};
+
+/** What `gpu.secret.list` returns. */
+export type SecretListOutput = {
+  /** its name */
+  name: string;
+  /** where it is kept */
+  place: "keychain" | "file";
+}[];
+
+/** What `gpu.secret.set` takes. */
+export interface SecretSetInput {
+  /** its name, as of an environment variable: `HF_TOKEN` */
+  name: string;
+}
+
+/** What `gpu.secret.set` returns. */
+export type SecretSetOutput = {
+  /** its name */
+  name: string;
+  /** where it is kept */
+  place: "keychain" | "file";
 };
 
 /** What `gpu.ssh` takes. */
@@ -2922,7 +4501,7 @@ export interface SshInput {
   /** id, unique beginning of an id, or name; may be left out where there is one */
   instance?: string;
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -3367,7 +4946,9 @@ export type SyncOutput = {
   same: number;
   /** what is not sent, and why */
   skipped: {
+    /** its path */
     name: string;
+    /** the reason */
     why: string;
   }[];
   /** what the machine could not look at, in its own words */
@@ -3376,7 +4957,9 @@ export type SyncOutput = {
   dryRun: boolean;
   /** what would be done; of a dry run only */
   planned: {
+    /** what would be done */
     action: "send" | "delete";
+    /** to which file */
     path: string;
     /** null for what is deleted */
     bytes: number | null;
@@ -3422,7 +5005,7 @@ export interface TunnelStartInput {
   /** name to stop it by; that of the machine when left out */
   name?: string;
   /**
-   * machine of your own to work on
+   * machine of your own to work on; `gpu help hosts` gives them names
    *
    * Default: `[]`.
    */
@@ -3459,8 +5042,8 @@ export type TunnelStartOutput = {
   target: string;
   /** id of the instance it leads to, null where that is a host */
   instance: string | null;
-  /** `ended`: given up, the reason says why; `closed`: it was stopped just now */
-  state: "open" | "reconnecting" | "ended" | "closed";
+  /** `ended`: given up, the reason says why; `lost`: the process that held it is gone, the reason says how it comes again; `closed`: it was stopped just now */
+  state: "open" | "reconnecting" | "ended" | "lost" | "closed";
   /** what it forwards */
   forwards: {
     /** `local`: from here to there; `reverse`: from there to here; `socks`: from here to where each asks */
@@ -3508,8 +5091,8 @@ export type TunnelStatusOutput = {
   target: string;
   /** id of the instance it leads to, null where that is a host */
   instance: string | null;
-  /** `ended`: given up, the reason says why; `closed`: it was stopped just now */
-  state: "open" | "reconnecting" | "ended" | "closed";
+  /** `ended`: given up, the reason says why; `lost`: the process that held it is gone, the reason says how it comes again; `closed`: it was stopped just now */
+  state: "open" | "reconnecting" | "ended" | "lost" | "closed";
   /** what it forwards */
   forwards: {
     /** `local`: from here to there; `reverse`: from there to here; `socks`: from here to where each asks */
@@ -3563,8 +5146,8 @@ export type TunnelStopOutput = {
   target: string;
   /** id of the instance it leads to, null where that is a host */
   instance: string | null;
-  /** `ended`: given up, the reason says why; `closed`: it was stopped just now */
-  state: "open" | "reconnecting" | "ended" | "closed";
+  /** `ended`: given up, the reason says why; `lost`: the process that held it is gone, the reason says how it comes again; `closed`: it was stopped just now */
+  state: "open" | "reconnecting" | "ended" | "lost" | "closed";
   /** what it forwards */
   forwards: {
     /** `local`: from here to there; `reverse`: from there to here; `socks`: from here to where each asks */
@@ -3593,6 +5176,32 @@ export type TunnelStopOutput = {
   /** why it reconnects, or ended */
   reason: string | null;
 }[];
+
+/** What `gpu.upgrade` takes. */
+export interface UpgradeInput {
+  /**
+   * only say which release is the newest
+   *
+   * Default: `false`.
+   */
+  check?: boolean;
+  /** this release, also if it is older */
+  to?: string;
+}
+
+/** What `gpu.upgrade` returns. */
+export type UpgradeOutput = {
+  /** version of this executable */
+  from: string;
+  /** version that is there now, or with `--check` could be */
+  to: string;
+  /** whether the executable was replaced */
+  changed: boolean;
+  /** whether the release has the signature of who makes gpu */
+  signed: boolean;
+  /** where the executable before this one is kept */
+  previous: string | null;
+};
 
 /** What `gpu.wait` takes. */
 export interface WaitInput {

@@ -14,6 +14,21 @@ export class RunBudget {
 
   readonly isSet: boolean;
 
+  /** The most it may spend, in US dollars. */
+  get limitDollars(): number {
+    return this.#limitDollars;
+  }
+
+  /** Counts what a person said yes to, whatever the budget is. */
+  accept({ plan: { costDollars = 0 } }: { plan: Plan }): () => void {
+    this.#plannedDollars += costDollars;
+    let isCounted = true;
+    return () => {
+      if (isCounted) this.#plannedDollars -= costDollars;
+      isCounted = false;
+    };
+  }
+
   /** Counts what a plan costs, or refuses it; what is returned takes that back, once. What costs nothing is allowed. */
   allow({ name, plan }: { name: string; plan: Plan }): () => void {
     const costDollars = plan.costDollars ?? 0;
@@ -45,6 +60,15 @@ export class RunBudget {
       isCounted = false;
     };
   }
+}
+
+/** What a call would do, beside what the run may spend. */
+export function describePlan(
+  { name, plan }: { readonly name: string; readonly plan: Plan },
+  budget: Pick<RunBudget, "isSet" | "limitDollars">,
+): string {
+  const limit = budget.isSet ? `the budget is ${dollars(budget.limitDollars)}` : "the run has no budget";
+  return `\`${name}\` would ${plan.action}, at most ${dollars(plan.costDollars ?? 0)}, and ${limit}.`;
 }
 
 function dollars(amount: number): string {

@@ -33,10 +33,10 @@ export class CallLog {
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
-  /** The call that failed with `error`. */
+  /** The call that failed with `error`: of those inside of each other the innermost, which was made last. */
   findByError(error: unknown): CallRecord | undefined {
-    const kept = this.#records.find((record) => "error" in record && record.error === error);
-    return kept ?? (typeof error === "object" && error !== null ? this.#failed.get(error) : undefined);
+    const swept = typeof error === "object" && error !== null ? this.#failed.get(error) : undefined;
+    return swept ?? this.#records.findLast((record) => "error" in record && record.error === error);
   }
 
   /** The first call that nobody waited for, or that is not over although the recipe is. */
@@ -49,8 +49,7 @@ export class CallLog {
     const [over, open] = [this.#records.filter(isOver), this.#records.filter((record) => !isOver(record))];
     for (const record of over) {
       const { error } = record;
-      // The first that failed with it, as among those that are kept.
-      if (typeof error === "object" && error !== null && !this.#failed.has(error)) this.#failed.set(error, record);
+      if (typeof error === "object" && error !== null) this.#failed.set(error, record);
     }
     this.#records = open;
     this.#sweepAt = Math.max(sweepFrom, open.length * 2);
@@ -71,9 +70,11 @@ export function leftOpenError(record: CallRecord): GpuError {
       hint: "wait for it: put `await` before what it is part of, a `Promise.all(…)` for example",
     });
   }
-  const failed = record.error instanceof Error ? `, and it failed: ${record.error.message}` : "";
-  return new GpuError(`nobody waited for \`${record.name}\`${failed}`, {
-    hint: `put \`await\` before \`${record.name}(…)\``,
+  const { error, name } = record;
+  // That it was cut short by the end of the recipe is no news.
+  const failed = error instanceof Error && error.name !== "RunOver" ? `, and it failed: ${error.message}` : "";
+  return new GpuError(`nobody waited for \`${name}\`${failed}`, {
+    hint: `put \`await\` before ${name.endsWith("$") ? "it" : `\`${name}(…)\``}`,
   });
 }
 

@@ -62,7 +62,7 @@ export function describeDiagnostics(diagnostics: readonly Diagnostic[]): string 
 }
 
 /** A hash of a recipe and of everything that its types come from, except those that `gpu` itself brings. */
-async function contentKey(path: string): Promise<string> {
+export async function contentKey(path: string): Promise<string> {
   const { files, packages } = await collectSources(path);
   const hash = createHash("sha256");
   for (const file of files) hash.update(`${file.path}\0${file.source}\0`);

@@ -4,6 +4,7 @@ import { exitCodes, GpuError, messageOf } from "../errors.ts";
 import { readParams } from "../surface/params.ts";
 import { RunBudget } from "./budget.ts";
 import type { Recipe } from "./define.ts";
+import { isFailure } from "./outcome.ts";
 import { importRecipe, type Loaded, type RecipeFile } from "./load.ts";
 import type { RecipeSession } from "./session.ts";
 
@@ -65,6 +66,7 @@ function commandOfRecipe(recipe: Recipe, parts: CommandParts): Command {
     description,
     input,
     budget: recipe.budget,
+    view: recipe.view === undefined ? undefined : (result) => recipe.view?.(result),
     work: async (values) => await recipe.run("budget" in recipe.input.shape ? values : omitBudget(values)),
   });
 }
@@ -74,12 +76,13 @@ interface Work<I extends z.ZodObject> {
   readonly description?: string | undefined;
   readonly input: I;
   readonly budget?: number | undefined;
+  readonly view?: ((result: unknown) => View) | undefined;
   work(values: z.output<I>): Promise<unknown>;
 }
 
 function command<I extends z.ZodObject>(
   { file, session }: CommandParts,
-  { summary, description, input, budget, work }: Work<I>,
+  { summary, description, input, budget, view = viewOf, work }: Work<I>,
 ): Command {
   return defineCommand({
     name: `run ${file.name}`,
@@ -92,10 +95,13 @@ function command<I extends z.ZodObject>(
     run: async (values, context) => {
       session.budget = budgetOf({ session, budget, values, context });
       // Null where there is no result: `--json` prints JSON.
-      return await session.run(context, () => work(values)) ?? null;
+      const result = await session.run(context, { input: values, work: () => work(values) });
+      // What would be done is said by `gpu run` itself.
+      return session.settings.planner ? unsaid : result ?? null;
     },
     exitCode: (result) => session.exitCode ?? (isFailure(result) ? exitCodes.failed : exitCodes.done),
-    view: viewOf,
+    // A run that was ended has no result.
+    view: (result) => result === null || result === unsaid ? undefined : view(result),
   });
 }
 
@@ -117,9 +123,8 @@ function omitBudget(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).filter(([key]) => key !== "budget"));
 }
 
-function isFailure(result: unknown): boolean {
-  return typeof result === "object" && result !== null && "success" in result && result.success === false;
-}
+/** Has no words in JSON either. */
+const unsaid = { toJSON: () => undefined };
 
 /** A recipe may return what JSON has no words for; that is the recipe's fault. */
 function jsonText(result: unknown): string {

@@ -3,13 +3,14 @@ import type { Context } from "../command.ts";
 import { GpuError } from "../errors.ts";
 import type { ApiScope, ApiTree } from "../surface/api.ts";
 import type { CallRecord } from "../surface/call.ts";
+import type { Planner } from "./planner.ts";
 
 /** Where the output of one command of a recipe goes while it runs. */
 export interface CommandDisplay {
   /** Awaiting it is backpressure. */
   write(chunk: Uint8Array, stream: "stdout" | "stderr"): void | Promise<void>;
   /** It is over: what it exited with, or why it did not come to that. */
-  end(outcome: { readonly exitCode: number } | { readonly error: unknown }): void;
+  end(outcome: { readonly exitCode: number; readonly isForgiven?: boolean } | { readonly error: unknown }): void;
 }
 
 /** A command whose output is to be shown. */
@@ -18,6 +19,8 @@ export interface ShownCommand {
   readonly title: string;
   /** Of its output only so many lines are kept on the screen, where there is one. */
   readonly tail?: number | undefined;
+  /** What the recipe calls it. */
+  readonly label?: string | undefined;
 }
 
 /** What the module `"gpu"` needs of the run that a piece of code belongs to. */
@@ -28,6 +31,14 @@ export interface CurrentRun extends ApiScope {
   /** Remembers that `recipe(…)` was called, to tell a script from a recipe that is not exported. */
   declare(): void;
   show(command: ShownCommand): CommandDisplay;
+  /** Writes a line of the recipe's own on stderr, and into the log of the run. */
+  say?(line: string): void;
+  /** Instances are given back at the end of the run, since they are kept where it fails. */
+  readonly keepsOnFailure: boolean;
+  /** Does a piece of work that a later run with `--resume` does not do again. */
+  step<T>(key: string, work: () => Promise<T>): Promise<T>;
+  /** Plans what would be done instead of doing it: `gpu run --dry-run`. */
+  readonly planner: Planner | undefined;
   /** The same run with another context: what is started in there ends with its signal. */
   within(context: Context): CurrentRun;
 }

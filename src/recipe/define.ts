@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { View } from "../command.ts";
 import { findRun } from "./current.ts";
 
 /** What a recipe says of itself, and what it does. */
@@ -13,14 +14,22 @@ export interface RecipeDefinition<I extends z.ZodObject, T> {
   readonly budget?: number;
   /** Does the work. What it returns is printed by `--json`; `success: false` in it makes the exit code 1. */
   run(input: z.output<I>): T | Promise<T>;
+  /**
+   * How what `run` returned is shown to a person, `table(…)` or text; JSON when left out. `--json` always prints the
+   * result itself.
+   */
+  view?(result: NoInfer<T>): View;
 }
 
 /** A recipe, as `export default recipe({…})` makes it. */
 export interface Recipe<I extends z.ZodObject = z.ZodObject, T = unknown> extends RecipeDefinition<I, T> {
+  /** Tells it from what only looks like one. */
   readonly kind: "recipe";
+  /** Its parameters; none where it named none. */
   readonly input: I;
 }
 
+/** Of a recipe without parameters. */
 type NoInput = z.ZodObject<Record<never, never>>;
 
 /** Defines a recipe: `gpu run file.ts` runs what a file exports as its default. */

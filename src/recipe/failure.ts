@@ -18,13 +18,24 @@ export function failureOf(error: unknown, { cwd, findCall }: FailureOptions): Gp
     });
   }
   // Errors of our own are made far from the recipe: there the place is the call that failed with it.
-  const stack = findCall(error)?.stack ?? (error instanceof Error ? error.stack ?? "" : "");
-  const places = readPlaces(stack);
+  const own = error instanceof Error ? error.stack ?? "" : "";
+  const call = findCall(error);
+  // What only calls the recipe's own code did not make its error, where that was made there.
+  const passesOn = call !== undefined && /^(?:parallel|retry|poll)$/.test(call.name);
+  const isTheirs = error instanceof GpuError
+    ? passesOn && readPlaces(topOf(own)).length > 0
+    : readPlaces(own).length > 0;
+  const places = readPlaces(isTheirs ? own : call?.stack ?? own);
   if (error instanceof GpuError) {
     const { hint, kind, exitCode } = error;
     return new GpuError(withPlaces(error.message, places, cwd), { hint, kind, exitCode, cause: error });
   }
   return new GpuError(withPlaces(describe(error), places, cwd), { cause: error });
+}
+
+/** The innermost frame of a stack: where the error was made. */
+function topOf(stack: string): string {
+  return stack.split("\n").find((line) => line.trimStart().startsWith("at ")) ?? "";
 }
 
 /** A message with the places it is about below it, and the source of the first. */

@@ -12,6 +12,8 @@ export interface InitializedFolder {
   readonly version: string;
   readonly written: string[];
   readonly tsconfig: "written" | "kept" | "extends";
+  /** `null`: nobody asked for it. */
+  readonly deno: "written" | "kept" | "leads" | null;
 }
 
 /** The hidden folder: made again at any time, so it is ignored by git. */
@@ -19,7 +21,11 @@ const hidden = ".gpu";
 const ownConfig = `${JSON.stringify({ extends: `./${hidden}/tsconfig.json` }, null, 2)}\n`;
 
 /** Writes the types of recipes for editors. What a person wrote stays. */
-export async function initFolder(dir: string, world: Pick<World, "cwd">): Promise<InitializedFolder> {
+export async function initFolder(
+  dir: string,
+  world: Pick<World, "cwd">,
+  { forDeno = false }: { forDeno?: boolean } = {},
+): Promise<InitializedFolder> {
   const folder = resolve(world.cwd, dir);
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory()) {
@@ -32,11 +38,18 @@ export async function initFolder(dir: string, world: Pick<World, "cwd">): Promis
   await writeWhole(join(folder, "gpu.d.ts"), gpu, 0o644);
   await writeFiles(join(folder, hidden), { ...others, "tsconfig.json": settings(), ".gitignore": "*\n" });
   const tsconfig = await writeConfig(join(folder, "tsconfig.json"));
+  const deno = forDeno ? await writeDenoConfig(folder) : null;
   return {
     folder,
     version,
-    written: ["gpu.d.ts", `${hidden}/`, ...(tsconfig === "written" ? ["tsconfig.json"] : [])],
+    written: [
+      "gpu.d.ts",
+      `${hidden}/`,
+      ...(tsconfig === "written" ? ["tsconfig.json"] : []),
+      ...(deno === "written" ? ["deno.json"] : []),
+    ],
     tsconfig,
+    deno,
   };
 }
 
@@ -63,5 +76,19 @@ async function writeConfig(path: string): Promise<InitializedFolder["tsconfig"]>
   if (there?.includes(`${hidden}/tsconfig.json`)) return "extends";
   if (there !== undefined) return "kept";
   await writeWhole(path, ownConfig, 0o644);
+  return "written";
+}
+
+/** Deno's server reads no `paths`. Bun's types are not for it: it has its own of the same names. */
+async function writeDenoConfig(folder: string): Promise<"written" | "kept" | "leads"> {
+  for (const name of ["deno.json", "deno.jsonc"]) {
+    const there = await readTextIfThere(join(folder, name));
+    if (there !== undefined) return there.includes(`"./gpu.d.ts"`) ? "leads" : "kept";
+  }
+  await writeWhole(
+    join(folder, "deno.json"),
+    `${JSON.stringify({ imports: { gpu: "./gpu.d.ts" } }, null, 2)}\n`,
+    0o644,
+  );
   return "written";
 }

@@ -6,6 +6,7 @@ export type JobEvent = CiEvent;
 
 /** A job on a CI server. */
 export interface JobHandle {
+  /** `gpu ci wait <id>` follows it from anywhere. */
   readonly id: string;
   /** Its log line by line, always from the first one; ends with the job. */
   log(): AsyncIterable<string>;
@@ -13,8 +14,11 @@ export interface JobHandle {
   result(): Promise<JobResult>;
 }
 
+/** How a job ended. */
 export interface JobResult {
+  /** Its tests passed. */
   readonly success: boolean;
+  /** How many passed, failed and were skipped, where a report said so. */
   readonly results?: Readonly<TestCounts>;
 }
 

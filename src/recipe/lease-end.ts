@@ -2,11 +2,11 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { type Duration, durationMs } from "../duration.ts";
 import { GpuError, InterruptedError, messageOf } from "../errors.ts";
 import { warnAt } from "../rent/lease-warning.ts";
-import { derive } from "../surface/child.ts";
 import type { World } from "../world.ts";
-import { CallLog, leftOpenError } from "./calls.ts";
-import { type CurrentRun, findRun, inRun } from "./current.ts";
+import { besideRecipe } from "./beside.ts";
+import { type CurrentRun, findRun } from "./current.ts";
 
+/** Of `box.onLeaseEnd`. */
 export interface LeaseEndOptions {
   /** How long before the end; the configuration's `lease.warn` when left out, else `"10m"`. */
   readonly before?: Duration;
@@ -85,7 +85,7 @@ export class LeaseEnd {
       if (run?.context.signal.reason instanceof InterruptedError) cut.abort(run.context.signal.reason);
     };
     run?.context.signal.addEventListener("abort", onInterrupt, { once: true });
-    const done = this.#inside.run(true, () => perform(handler, { run, signal: cut.signal }))
+    const done = this.#inside.run(true, () => besideRecipe(handler, { run, signal: cut.signal }))
       .then(() => "done" as const, (error: unknown) => {
         if (!cut.signal.aborted) this.#note(`failed: ${messageOf(error)}`);
         return "done" as const;
@@ -117,24 +117,4 @@ interface Watched {
   readonly handler: () => unknown;
   readonly beforeMs: number | undefined;
   readonly run: CurrentRun | undefined;
-}
-
-/** Runs a handler with calls and a signal of its own: they outlive the end of the recipe that asked for it. */
-async function perform(
-  handler: () => unknown,
-  { run, signal }: { run: CurrentRun | undefined; signal: AbortSignal },
-): Promise<void> {
-  if (run === undefined) return void await handler();
-  const calls = new CallLog();
-  const own = (outer: CurrentRun, context: CurrentRun["context"]): CurrentRun => ({
-    ...outer,
-    context,
-    track: (record, start) => calls.track(record, start),
-    add: (record) => calls.add(record),
-    within: (inner) => own(outer.within(inner), inner),
-  });
-  await inRun(own(run, derive(run.context, { signal })), async () => await handler());
-  const open = calls.findLeftOpen();
-  await calls.settled();
-  if (open) throw leftOpenError(open);
 }

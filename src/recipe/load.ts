@@ -1,10 +1,10 @@
-import { readFile, realpath, stat } from "node:fs/promises";
-import { extname, resolve } from "node:path";
-import { GpuError, systemCode, UsageError } from "../errors.ts";
-import { reasonOf } from "../files.ts";
+import { realpath } from "node:fs/promises";
+import { extname } from "node:path";
+import { GpuError, UsageError } from "../errors.ts";
 import type { World } from "../world.ts";
 import { isRecipe, type Recipe } from "./define.ts";
 import { codeFrame, placeName, shortPath } from "./frames.ts";
+import { findRecipe } from "./library/find.ts";
 
 /** A file to run, before anything in it has run. */
 export interface RecipeFile {
@@ -27,14 +27,8 @@ const loaders: Readonly<Record<string, "ts" | "tsx" | "js" | "jsx">> = {
 };
 
 /** Finds and reads a recipe without running any of it. */
-export async function openRecipe(argument: string, world: Pick<World, "cwd">): Promise<RecipeFile> {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(argument)) {
-    throw new UsageError(`\`${argument}\` is a URL, and a recipe is a file on this computer`, {
-      hint: "download it, read it, then run the file",
-    });
-  }
-  const asked = resolve(world.cwd, argument);
-  const source = await readSource(asked, argument);
+export async function openRecipe(argument: string, world: Pick<World, "cwd" | "folders">): Promise<RecipeFile> {
+  const { path: asked, name, source } = await findRecipe(argument, world);
   const loader = loaders[extname(asked)];
   if (loader === undefined) {
     throw new UsageError(`\`${argument}\` is not TypeScript or JavaScript`, {
@@ -46,7 +40,6 @@ export async function openRecipe(argument: string, world: Pick<World, "cwd">): P
   if (path.includes("?")) {
     throw new UsageError(`\`${path}\` has a \`?\` in it, and cannot be imported`, { hint: "rename it" });
   }
-  const name = shortPath(asked, world.cwd);
   const exports = scanExports({ source, loader, path, cwd: world.cwd });
   if (source.trim() === "") {
     throw new GpuError(`\`${name}\` is empty`, { hint: "a recipe is `export default recipe({ … })`" });
@@ -57,27 +50,6 @@ export async function openRecipe(argument: string, world: Pick<World, "cwd">): P
     });
   }
   return { path, name, source, shape: exports.length === 0 ? "script" : "module" };
-}
-
-async function readSource(path: string, argument: string): Promise<string> {
-  try {
-    const found = await stat(path);
-    if (!found.isFile() && !found.isDirectory()) {
-      throw new UsageError(`\`${argument}\` is not a file`, { hint: "a recipe is a `.ts` file" });
-    }
-    if (found.isDirectory()) {
-      throw new UsageError(`\`${argument}\` is a folder`, { hint: "`gpu run <file>` takes one file" });
-    }
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    if (systemCode(error) === "ENOENT") {
-      throw new UsageError(`there is no file \`${argument}\``, {
-        hint: "name a file, with the folder it is in",
-      });
-    }
-    throw new GpuError(`cannot read \`${argument}\`: ${reasonOf(error)}`, { cause: error });
-  }
 }
 
 interface Scanned {

@@ -1,7 +1,10 @@
 import { UsageError } from "../errors.ts";
 import { quoteWord } from "../quote.ts";
 
-/** What may stand in `${…}` of a shell template: a list becomes several words. */
+/**
+ * What may stand in `${…}` of a shell template: it is one word, whatever is in it, and a list is one word for each of
+ * its items. Anything else is refused, and so is a value inside of quotes: it is quoted already.
+ */
 export type ShellValue = string | number | boolean | readonly (string | number | boolean)[];
 
 /** The command that a template means: each value is one word, whatever is in it, and a list is one word for each of its items. */

@@ -13,7 +13,9 @@ export interface Ran {
   readonly exitCode: number;
   /** Signal that ended it. */
   readonly signal: string | null;
+  /** What it wrote there, whole. */
   readonly stdout: string;
+  /** The same of stderr. */
   readonly stderr: string;
   /** Of stdout and stderr: base64 where they are not UTF-8. */
   readonly encoding: "utf8" | "base64";

@@ -1,20 +1,34 @@
-import type { Context, Plan } from "../command.ts";
-import { GpuError, messageOf } from "../errors.ts";
-import { type ApiTree, createApi } from "../surface/api.ts";
-import type { CallRecord } from "../surface/call.ts";
+import type { Context } from "../command.ts";
+import { exitCodes, GpuError, messageOf } from "../errors.ts";
 import { derive } from "../surface/child.ts";
 import { RunBudget } from "./budget.ts";
 import { CallLog, leftOpenError } from "./calls.ts";
-import { type CommandDisplay, type CurrentRun, currentRun, enterRun, inRun } from "./current.ts";
+import { type CurrentRun, enterRun, inRun } from "./current.ts";
 import { failureOf, withPlaces } from "./failure.ts";
 import { readPlaces } from "./frames.ts";
+import { isFailure } from "./outcome.ts";
 import { Owned } from "./owned.ts";
+import type { Memory } from "./memory.ts";
+import { PlanEnds, type Planner } from "./planner.ts";
+import { hearPrints } from "./prints.ts";
+import type { RecordOptions, RunRecord } from "./record.ts";
+import { openScope } from "./scope.ts";
 import { ExitRequested, printToStderr, setTraps, takeExitCode } from "./traps.ts";
 
 /** How long a recipe that was told to end may take to close its own scopes, before that is done for it. */
 const lastWordsMs = 1000;
 /** How long calls that are still going on when a recipe ends may take to clean up behind themselves. */
 const unwindMs = 4000;
+
+/** What `gpu run` was asked for beside the recipe itself. */
+export interface RunSettings {
+  /** Undefined: the run leaves no log, and output is shown as it comes. */
+  readonly record?: Omit<RecordOptions, "input" | "budgetDollars" | "pid"> | undefined;
+  readonly memory?: Memory | undefined;
+  readonly planner?: Planner | undefined;
+  /** Instances of a run that fails are kept for so many hours. */
+  readonly keepHours?: number | undefined;
+}
 
 /** One run of a recipe, from the import of its file until everything it opened is closed. */
 export class RecipeSession {
@@ -25,13 +39,17 @@ export class RecipeSession {
   #declared = 0;
   #traps: Disposable | undefined;
   #uncaught: { readonly error: unknown } | undefined;
+  #record: RunRecord | undefined;
   /** What the recipe ended its process with. */
   exitCode: number | undefined;
   budget: RunBudget;
 
-  constructor({ name, budget }: { name: string; budget: RunBudget }) {
+  readonly settings: RunSettings;
+
+  constructor({ name, budget, settings = {} }: { name: string; budget: RunBudget; settings?: RunSettings }) {
     this.#name = name;
     this.budget = budget;
+    this.settings = settings;
   }
 
   /** Whether `recipe(…)` was called, whatever became of it. */
@@ -50,14 +68,29 @@ export class RecipeSession {
   }
 
   /** Runs code of the recipe to its end: what it opened is closed, in reverse order, however it ends. */
-  async run<T>(context: Context, work: () => Promise<T>): Promise<T | undefined> {
+  async run<T>(context: Context, { input, work }: { input: unknown; work: () => Promise<T> }): Promise<T | undefined> {
+    await this.#beginRecord(context, input);
+    try {
+      const result = await this.#runAndClose(context, work);
+      const failed = isFailure(result) ? exitCodes.failed : exitCodes.done;
+      await this.#record?.close({ exitCode: this.exitCode ?? failed, result });
+      return result;
+    } catch (error) {
+      await this.#record?.close({ exitCode: error instanceof GpuError ? error.exitCode : exitCodes.bug, error });
+      throw error;
+    }
+  }
+
+  async #runAndClose<T>(context: Context, work: () => Promise<T>): Promise<T | undefined> {
     let result: T | undefined;
     try {
       result = await this.#guard(context, work);
     } catch (error) {
+      await this.#keepWhereAsked(context, messageOf(error));
       await this.close(context);
       throw error;
     }
+    if (isFailure(result) || (this.exitCode ?? 0) > 0) await this.#keepWhereAsked(context, "the recipe failed");
     const open = this.exitCode === undefined ? this.#calls.findLeftOpen() : undefined;
     const failures = await this.close(context);
     if (open) {
@@ -66,6 +99,24 @@ export class RecipeSession {
     }
     if (failures.length > 0) throw failures[0];
     return result;
+  }
+
+  async #beginRecord(context: Context, input: unknown): Promise<void> {
+    const { record, planner } = this.settings;
+    if (record === undefined || planner !== undefined) return;
+    const { RunRecord } = await import("./record.ts");
+    const budgetDollars = this.budget.isSet && Number.isFinite(this.budget.limitDollars)
+      ? this.budget.limitDollars
+      : undefined;
+    this.#record = await RunRecord.open(context, { ...record, input, budgetDollars, pid: process.pid });
+  }
+
+  /** `--keep-on-failure`: what the run rented outlives it, unless somebody ended it. */
+  async #keepWhereAsked(context: Context, why: string): Promise<void> {
+    const { keepHours } = this.settings;
+    if (keepHours === undefined || context.signal.aborted) return;
+    const { keepAfterFailure } = await import("./keep-on-failure.ts");
+    await keepAfterFailure(context, { hours: keepHours, why });
   }
 
   /** The end of the run: nothing of it is left, and the process is as it was. */
@@ -87,9 +138,10 @@ export class RecipeSession {
 
   async #guard<T>(context: Context, work: () => Promise<T>): Promise<T | undefined> {
     const signal = AbortSignal.any([context.signal, this.#ending.signal]);
-    const run = this.#open(derive(context, { signal, attached: undefined, run: this.#runOf(context) }));
+    const run = this.#open(this.#contextOf(context, signal));
     this.#traps ??= this.#setTraps();
     using _printing = context.globals.json ? printToStderr(process) : undefined;
+    using _hearing = this.#record ? hearPrints(process, this.#listener(this.#record)) : undefined;
     using _current = enterRun(run);
     const outcome = settle(inRun(run, work));
     await Promise.race([outcome, untilAborted(signal).then(() => within(outcome, lastWordsMs, context))]);
@@ -106,7 +158,7 @@ export class RecipeSession {
       this.exitCode = takeExitCode(process);
       return ended.value;
     }
-    if (ended.error instanceof ExitRequested) return undefined;
+    if (ended.error instanceof ExitRequested || ended.error instanceof PlanEnds) return undefined;
     throw this.#failure(ended.error, context);
   }
 
@@ -127,34 +179,41 @@ export class RecipeSession {
     return failureOf(error, { cwd: world.cwd, findCall: (thrown) => this.#calls.findByError(thrown) });
   }
 
-  #runOf({ run }: Context): Context["run"] {
-    return { id: () => run.id(), isRecipe: true, recipe: this.#name };
+  #contextOf(context: Context, signal: AbortSignal): Context {
+    const { run, note } = context;
+    const record = this.#record;
+    return derive(context, {
+      signal,
+      attached: undefined,
+      run: { id: () => run.id(), reserved: () => run.reserved(), isRecipe: true, recipe: this.#name },
+      note(text) {
+        record?.note(text);
+        note(text);
+      },
+    });
+  }
+
+  #listener(record: RunRecord) {
+    return {
+      print: (text: string, stream: "stdout" | "stderr") => record.print(text, stream),
+      takesPrints: () => record.takesPrints,
+    };
   }
 
   #open(context: Context): CurrentRun {
-    // Asked anew at each call: inside of `parallel` the context is another one.
-    const api: ApiTree = createApi(context.entries, currentRun);
-    const open = (context: Context): CurrentRun => ({
-      context,
-      api,
-      track: <T>(record: CallRecord, start: () => Promise<T>) => this.#calls.track(record, start),
-      add: (record) => this.#calls.add(record),
-      allow: (action: { name: string; plan: Plan }) => this.budget.allow(action),
-      own: (handle) => this.#owned.add(handle),
+    return openScope(context, {
+      calls: this.#calls,
+      owned: this.#owned,
+      record: this.#record,
+      memory: this.settings.memory,
+      planner: this.settings.planner,
+      keepsOnFailure: this.settings.keepHours !== undefined,
+      budget: () => this.budget,
       declare: () => {
         this.#declared += 1;
       },
-      show: () => plainDisplay(context),
-      within: open,
     });
-    return open(context);
   }
-}
-
-/** Output as it comes; under `--json` stdout is for the result alone. */
-function plainDisplay({ world: { terminal }, globals }: Context): CommandDisplay {
-  const shown = { stdout: globals.json ? terminal.stderr : terminal.stdout, stderr: terminal.stderr };
-  return { write: (chunk, stream) => shown[stream].write(chunk), end() {} };
 }
 
 /** Why what a recipe left behind is ended. */

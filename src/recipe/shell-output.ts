@@ -1,7 +1,9 @@
 import { GpuError } from "../errors.ts";
+import { safeText } from "../safe-text.ts";
 
+/** How a command ended. */
 export interface ShellExit {
-  /** 128 and the signal's number where a signal ended it. */
+  /** 128 and the signal's number where a signal ended it. Of a pipe: the last that is not 0. */
   readonly exitCode: number;
 }
 
@@ -10,22 +12,57 @@ export interface ShellExit {
  * that one throws: the command itself runs on, what it prints is shown, and memory stays small.
  */
 export interface ShellOutput extends ShellExit {
+  /** Of a pipe: what its last command printed. */
   readonly stdout: string;
+  /** Of a pipe: what all its commands printed, as it came. */
   readonly stderr: string;
+  /** One for each command of a pipe, in their order; of a single command its own. */
+  readonly exitCodes: readonly number[];
 }
 
-/** A command of a shell ended with a status that is not 0. */
+/**
+ * A command of a shell ended with a status that is not 0, or one of a pipe did.
+ *
+ * ```ts
+ * try {
+ *   await box.$`make test`;
+ * } catch (error) {
+ *   if (error instanceof ShellError && error.output.exitCode === 2) console.log(error.lastWords);
+ *   else throw error;
+ * }
+ * ```
+ */
 export class ShellError extends GpuError {
   override name = "ShellError";
+  /** What it printed, and its exit code. */
   readonly output: ShellOutput;
+  /** The last 8 KB that it printed, of both streams as they came. */
+  readonly lastWords: string;
 
-  constructor(command: string, { output, lastWords }: { output: ShellOutput; lastWords: string }) {
-    const last = lastWords.trimEnd().split("\n").slice(-5).join("\n");
-    super(`\`${firstLine(command)}\` exited with ${output.exitCode}${last === "" ? "" : `:\n${last}`}`, {
+  constructor(message: string, { output, lastWords, isShown }: { output: ShellOutput } & LastWords) {
+    super(withLastWords(message, { lastWords, isShown }), {
       hint: "`.nothrow()` behind a command returns its exit code instead",
     });
     this.output = output;
+    this.lastWords = lastWords;
   }
+}
+
+/** The end of what a command printed. */
+export interface LastWords {
+  /** The last 8 KB, of both streams as they came. */
+  readonly lastWords: string;
+  /** It was printed as it came, so that little of it needs to be said again. */
+  readonly isShown: boolean;
+}
+
+const shownAgainLines = 5;
+
+/** A message with the end of what a command printed below it. */
+export function withLastWords(message: string, { lastWords, isShown }: LastWords): string {
+  const lines = safeText(lastWords).trimEnd().split("\n");
+  const text = lines.slice(isShown ? -shownAgainLines : 0).join("\n");
+  return text === "" ? message : `${message}:\n${text}`;
 }
 
 /** What both streams of a command may take of memory, each; the end of stderr is kept for the error. */
@@ -60,7 +97,10 @@ export class TextCollector {
 
   /** The end of it. */
   lastWords(): string {
-    return new TextDecoder().decode(Buffer.concat(this.#chunks).subarray(-lastWordsBytes));
+    const end = Buffer.concat(this.#chunks).subarray(-lastWordsBytes);
+    // Not in the middle of a character: its other bytes are 10xxxxxx (RFC 3629).
+    const begin = end.findIndex((byte) => (byte & 0xc0) !== 0x80);
+    return new TextDecoder().decode(end.subarray(Math.max(0, begin)));
   }
 
   #keep(end: Uint8Array): void {
@@ -73,10 +113,15 @@ export class TextCollector {
 /** What was collected, as a recipe gets it. */
 export function outputOf(
   command: string,
-  { exitCode, stdout, stderr }: { exitCode: number; stdout: TextCollector; stderr: TextCollector },
+  { exitCode, exitCodes = [exitCode], stdout, stderr }: {
+    exitCode: number;
+    exitCodes?: readonly number[];
+    stdout: TextCollector;
+    stderr: TextCollector;
+  },
 ): ShellOutput {
   const texts = { stdout: stdout.text(), stderr: stderr.text() };
-  const output = { exitCode, stdout: texts.stdout ?? "", stderr: texts.stderr ?? "" };
+  const output = { exitCode, exitCodes, stdout: texts.stdout ?? "", stderr: texts.stderr ?? "" };
   for (const name of ["stdout", "stderr"] as const) {
     if (texts[name] !== undefined) continue;
     Object.defineProperty(output, name, {

@@ -2,9 +2,13 @@ import type { SyncResult } from "../transfer/synced.ts";
 
 /** What the first pass did; while it watches, the folder is kept in step until its scope or the run ends. */
 export interface SyncHandle extends AsyncDisposable {
+  /** Files that were sent. */
   readonly files: number;
+  /** Bytes of them. */
   readonly bytes: number;
+  /** Files that were deleted at the other end. */
   readonly deleted: number;
+  /** Files that were the same there already. */
   readonly same: number;
   /** Ends the watching; what is under way is done first. */
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 import type { Tunnel } from "../background/tunnel.ts";
 import type { Context } from "../command.ts";
-import { type TunnelHandle, tunnelHandle } from "./handles.ts";
+import { type TunnelHandle, tunnelHandle } from "./tunnel-handle.ts";
 
 /** The handle of a tunnel that the background process holds for a recipe: it ends with its scope. */
 export async function tunnelHandleOf(tunnel: Tunnel, context: Context): Promise<TunnelHandle> {
@@ -10,8 +10,14 @@ export async function tunnelHandleOf(tunnel: Tunnel, context: Context): Promise<
   const remoteOf = ({ remoteHost, remotePort }: Tunnel["forwards"][number]) =>
     remoteHost === "ci" ? "ci" : String(remotePort ?? "socks");
   const handle = tunnelHandle({
-    forwards: tunnel.forwards.map((forward) => ({ localPort: forward.localPort, remote: remoteOf(forward) })),
+    forwards: tunnel.forwards.map((forward) => ({
+      kind: forward.kind,
+      localPort: forward.localPort,
+      remote: remoteOf(forward),
+    })),
     agentToken: launch && journal.agentToken(launch.token),
+    // It is in the background already.
+    keep: () => Promise.resolve(),
     async close() {
       const { stopTunnels } = await import("../background/client.ts");
       await stopTunnels(world, { name: tunnel.name });

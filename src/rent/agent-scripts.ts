@@ -3,6 +3,11 @@
 /** Below the home. */
 const folder = ".gpu-agent";
 
+/** Where an agent's executable is, below the home. `hash`: its SHA-256 in hexadecimal. */
+export function agentFile(hash: string): string {
+  return `${folder}/gpu-${hash}`;
+}
+
 /** What can unpack there, the fastest first. */
 export const packers = ["zstd", "gzip"] as const;
 export type Packer = (typeof packers)[number];

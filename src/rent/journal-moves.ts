@@ -52,6 +52,16 @@ export function handedToLease({ leaseEndsAt, why }: { leaseEndsAt?: number; why?
   };
 }
 
+export function handedToRun(run: string): Move {
+  return {
+    from: ["LAUNCHED"],
+    set: "owner = 'run', run = @run, keepWhy = NULL",
+    bindings: { run },
+    kind: "taken-over",
+    text: `goes on in the run ${run}`,
+  };
+}
+
 export function leaseMoved(leaseEndsAt: number): Move {
   return {
     from: ["LAUNCHED"],

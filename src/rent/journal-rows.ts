@@ -121,6 +121,14 @@ export class SqliteJournal implements Journal {
     return this.#move(token, moves.handedToLease(change));
   }
 
+  handToRun(token: string, run: string): Launch | undefined {
+    return this.#sql.commit(() => {
+      const launch = this.launch(token);
+      if (launch?.owner !== "lease" || launch.readyAt === null) return undefined;
+      return this.#change(token, moves.handedToRun(run));
+    });
+  }
+
   setLeaseEnd(token: string, leaseEndsAt: number): Launch | undefined {
     return this.#move(token, moves.leaseMoved(leaseEndsAt));
   }

@@ -46,6 +46,8 @@ export interface Journal extends Disposable {
   markReady(token: string, owner: Owner): Launch | undefined;
   /** `LAUNCHED` only: the lease, no longer the run, keeps the machine. */
   handToLease(token: string, change?: { leaseEndsAt?: number; why?: string }): Launch | undefined;
+  /** `LAUNCHED` only, and kept by its lease: from this commit on it belongs to a run that goes on with it. */
+  handToRun(token: string, run: string): Launch | undefined;
   setLeaseEnd(token: string, leaseEndsAt: number): Launch | undefined;
   /** The same, where `to` says in the commit when it ends, from what the journal says then; it throws where it may not. */
   moveLeaseEnd(token: string, to: (launch: Launch) => number): Launch | undefined;

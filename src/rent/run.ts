@@ -17,10 +17,9 @@ export interface OpenRun {
 export async function openRun(
   world: Pick<World, "folders" | "random">,
   journal: Journal,
-  { recipe }: { recipe: string | undefined },
+  { id = Buffer.from(world.random(6)).toString("hex"), recipe }: { id?: string; recipe: string | undefined },
 ): Promise<OpenRun> {
   if (journal.problem) throw journal.problem;
-  const id = Buffer.from(world.random(6)).toString("hex");
   const path = lockPath(world, id);
   await makePrivateFolder(join(world.folders.state, "runs"));
   const lock = takeLock(path);

@@ -171,8 +171,9 @@ async function stop(
     await Promise.race([over, connection.world.clock.sleep(ms, waiting.signal).catch(() => {})]);
     waiting.abort();
   };
-  const kill = async (name: "TERM" | "KILL") => {
-    if (mark === undefined) return;
+  /** Whether there was something to end. */
+  const kill = async (name: "TERM" | "KILL"): Promise<boolean> => {
+    if (mark === undefined) return false;
     const script = killMarked(mark, name);
     const text = killThrough ? `${killThrough.shell} ${quoteWord(script)}` : script;
     try {
@@ -180,19 +181,30 @@ async function stop(
       killing.channel.stderr.resume();
       killing.channel.resume().end(killThrough?.stdin ?? "");
       await Promise.race([killing.closed, killing.cut]);
+      return killing.exit.code === 0;
     } catch {
       // The session is lost, or has no room for one more: closing the channel is all that is left.
+      return false;
     }
+  };
+  // The end of the command is not that of what it left behind in the background: that is looked for either way.
+  const killAll = async (name: "TERM" | "KILL"): Promise<boolean> => {
+    const late = new AbortController();
+    const patience = connection.world.clock.sleep(graceMs, late.signal).then(() => true, () => true);
+    const found = await Promise.race([kill(name), patience]);
+    late.abort();
+    return found;
   };
   sendSignal(channel, "TERM");
   await wait(Math.min(signalMs, graceMs));
-  if (!isOver) {
-    await Promise.race([kill("TERM"), over, wait(graceMs)]);
-    await wait(graceMs);
-  }
+  const isAnyLeft = await killAll("TERM");
+  await wait(graceMs);
   if (!isOver) {
     sendSignal(channel, "KILL");
-    await Promise.race([kill("KILL"), over, wait(graceMs)]);
+    await killAll("KILL");
+  } else if (isAnyLeft) {
+    await connection.world.clock.sleep(Math.min(signalMs, graceMs));
+    await killAll("KILL");
   }
   channel.close();
 }

@@ -10,13 +10,19 @@ import { WireReader, wireString } from "./wire.ts";
  * is verified by ssh2 with the key that the certificate is about, and that is what `HostTrust` has judged.
  */
 
-/** Algorithms for certificates, the preferred first. Not RSA: ssh2 compares its two names, and they are not alike. */
+/** Algorithms for certificates, the preferred first, and the one that such a host signs with. */
 const algorithms: Readonly<Record<string, string>> = {
   "ssh-ed25519-cert-v01@openssh.com": "ssh-ed25519",
   "ecdsa-sha2-nistp256-cert-v01@openssh.com": "ecdsa-sha2-nistp256",
   "ecdsa-sha2-nistp384-cert-v01@openssh.com": "ecdsa-sha2-nistp384",
   "ecdsa-sha2-nistp521-cert-v01@openssh.com": "ecdsa-sha2-nistp521",
+  "rsa-sha2-512-cert-v01@openssh.com": "rsa-sha2-512",
+  "rsa-sha2-256-cert-v01@openssh.com": "rsa-sha2-256",
 };
+/** The type inside of an RSA certificate, whichever way it signs: RFC 8332, PROTOCOL.certkeys of OpenSSH. */
+const rsaCertificate = "ssh-rsa-cert-v01@openssh.com";
+/** What a host is to sign with, by the exchange of keys, where ssh2 was told another name. */
+const rsaSigners = new WeakMap<object, string>();
 
 /** Asks for a certificate before all plain keys. To be called at once after `connect`, before anything is sent. */
 export function offerHostCertificates(client: object): void {
@@ -43,6 +49,27 @@ export function offerHostCertificates(client: object): void {
   Reflect.set(entry, "buffer", text);
   Reflect.set(lists, "all", sent);
   Reflect.set(offer, "totalSize", sent.length);
+  if (isObject(protocol)) renameRsa(protocol);
+}
+
+/** ssh2 compares the algorithm with the type inside of the certificate; with RSA these have different names. */
+function renameRsa(protocol: object): void {
+  let exchange = propertyOf(protocol, "_kex");
+  Object.defineProperty(protocol, "_kex", {
+    configurable: true,
+    enumerable: true,
+    get: () => exchange,
+    set(begun: unknown) {
+      exchange = begun;
+      const negotiated = isObject(begun) ? propertyOf(begun, "negotiated") : undefined;
+      if (!isObject(begun) || !isObject(negotiated)) return;
+      const algorithm = String(propertyOf(negotiated, "serverHostKey"));
+      const signer = algorithm.startsWith("rsa-") ? algorithms[algorithm] : undefined;
+      if (signer === undefined) return;
+      rsaSigners.set(begun, signer);
+      Reflect.set(negotiated, "serverHostKey", rsaCertificate);
+    },
+  });
 }
 
 /**
@@ -56,10 +83,11 @@ export function useCertifiedKey(client: object, blob: Buffer): boolean {
   const exchange = isObject(protocol) ? propertyOf(protocol, "_kex") : undefined;
   const negotiated = isObject(exchange) ? propertyOf(exchange, "negotiated") : undefined;
   if (!isObject(exchange) || !isObject(negotiated)) return false;
-  const signsWith = algorithms[String(propertyOf(negotiated, "serverHostKey"))];
+  const signsWith = rsaSigners.get(exchange) ?? algorithms[String(propertyOf(negotiated, "serverHostKey"))];
   const shown = propertyOf(exchange, "_hostKey");
   if (signsWith === undefined || !(shown instanceof Uint8Array) || !certificate.blob.equals(shown)) return false;
-  if (new WireReader(certificate.keyBlob).text() !== signsWith) return false;
+  const type = new WireReader(certificate.keyBlob).text();
+  if (type !== (rsaSigners.has(exchange) ? "ssh-rsa" : signsWith)) return false;
   Reflect.set(negotiated, "serverHostKey", signsWith);
   // What is hashed is what was sent; what is verified with, which is read after that, is the key.
   let isHashed = false;

@@ -18,6 +18,8 @@ export interface LoginKey {
   readonly blob: Buffer;
   /** The type that is written inside of it. */
   readonly type: string;
+  /** It signs without asking anybody, and at once. */
+  readonly isOpen: boolean;
   /** The whole signature, its algorithm first. May ask for a passphrase. */
   sign(data: Buffer, hash: RsaHash | undefined, ask: AskPassphrase): Promise<Buffer>;
 }
@@ -144,7 +146,7 @@ async function openedBlob(file: KeyFile, ask: AskPassphrase, troubles: string[])
 
 function agentKey(socket: string, { blob }: AgentKey, label: string): LoginKey {
   return {
-    ...{ label, blob, type: new WireReader(blob).text() },
+    ...{ label, blob, type: new WireReader(blob).text(), isOpen: false },
     sign: (data, hash) => signWithAgent(socket, { blob, data, hash }),
   };
 }
@@ -152,7 +154,7 @@ function agentKey(socket: string, { blob }: AgentKey, label: string): LoginKey {
 function fileKey(file: KeyFile, publicBlob: Buffer): LoginKey {
   const type = new WireReader(publicBlob).text();
   return {
-    ...{ label: file.path, blob: publicBlob, type },
+    ...{ label: file.path, blob: publicBlob, type, isOpen: !file.isEncrypted },
     sign: async (data, hash, ask) =>
       signWithKey(file.isEncrypted ? await ask(file) : file.open(), { type, data, hash }),
   };

@@ -22,6 +22,42 @@ export function onLoginAnswer(
   queueMicrotask(begin);
 }
 
+/** Signs a request to log in; undefined where that takes asking somebody, or the server first. */
+export type SignAtOnce = (key: object, data: Buffer) => Promise<Buffer> | undefined;
+
+/**
+ * Sends the signature with the first request (RFC 4252, section 7), where ssh2 would first ask whether the key would do:
+ * a round trip less.
+ */
+export function signAtOnce(client: object, sign: SignAtOnce): void {
+  const begin = () => {
+    const protocol = propertyOf(client, "_protocol");
+    const usual = isObject(protocol) ? propertyOf(protocol, "authPK") : undefined;
+    if (!isObject(protocol) || typeof usual !== "function") return;
+    Reflect.set(protocol, "authPK", (...request: unknown[]) => {
+      const [username, key, algorithm, signer] = request;
+      const ask = () => Reflect.apply(usual, protocol, request);
+      if (signer !== undefined || !isObject(key)) return ask();
+      const withSignature = (data: unknown, done: unknown) => {
+        const signing = Buffer.isBuffer(data) && typeof done === "function" ? sign(key, data) : undefined;
+        if (signing === undefined || typeof done !== "function") return ask();
+        signing.then((signature) => void done(signature), () => void ask());
+      };
+      Reflect.apply(usual, protocol, [username, key, algorithm, withSignature]);
+    });
+  };
+  // The protocol is made while it connects.
+  queueMicrotask(begin);
+}
+
+/** With a key that ssh2 itself has read. RSA is not among them: its algorithm takes an answer of the server. */
+export function signParsed(key: object, data: Buffer): Promise<Buffer> | undefined {
+  const sign = propertyOf(key, "sign");
+  if (typeof sign !== "function" || propertyOf(key, "type") !== "ssh-ed25519") return undefined;
+  const signature: unknown = Reflect.apply(sign, key, [data]);
+  return signature instanceof Buffer ? Promise.resolve(signature) : undefined;
+}
+
 /** Sends a request to log in that ssh2 could not write itself. False: this version of it does not let us. */
 export function sendLoginRequest(client: object, payload: Buffer): boolean {
   const protocol = propertyOf(client, "_protocol");

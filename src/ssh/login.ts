@@ -6,7 +6,7 @@ import { oneLine } from "../safe-text.ts";
 import { loginRefused } from "./failure.ts";
 import type { AskPassphrase, LoginKey, RsaHash } from "./identities.ts";
 import { plainType } from "./identities.ts";
-import { onLoginAnswer, sendLoginRequest } from "./login-packets.ts";
+import { onLoginAnswer, sendLoginRequest, signAtOnce } from "./login-packets.ts";
 import type { Login } from "./session.ts";
 import { WireReader, wireString } from "./wire.ts";
 
@@ -38,6 +38,7 @@ export function loginWith(options: LoginOptions, login: Login): AuthHandlerMiddl
     methods = answer.methods;
     isPartlyIn ||= answer.isPartial;
   });
+  signAtOnce(login.client, signOpen);
   const steps = (function* (): Generator<(next: NextAuthHandler) => void> {
     for (const key of keys) {
       if (methods !== undefined && !methods.includes("publickey")) break;
@@ -107,7 +108,9 @@ class OneKey extends BaseAgent {
   }
 
   override getIdentities(done: (error: Error | undefined, keys?: ssh2.ParsedKey[]) => void): void {
-    done(undefined, [carrierOf(this.#key)]);
+    const carrier = carrierOf(this.#key);
+    opened.set(carrier, this.#key);
+    done(undefined, [carrier]);
   }
 
   override sign(
@@ -144,6 +147,20 @@ class OneKey extends BaseAgent {
       throw new Error(`keys of the type \`${this.#key.type}\` cannot be used`);
     }
   }
+}
+
+/** The keys that ssh2 was handed, by what carries them. */
+const opened = new WeakMap<object, LoginKey>();
+
+/** Signs with a key file at once. RSA is not among them: its algorithm takes an answer of the server. */
+function signOpen(carrier: object, data: Buffer): Promise<Buffer> | undefined {
+  const key = opened.get(carrier);
+  if (key === undefined || !key.isOpen || isForeign(key.type) || key.type === "ssh-rsa") return undefined;
+  return key.sign(data, undefined, () => Promise.reject(new Error("it is open"))).then((signature) => {
+    const reader = new WireReader(signature);
+    reader.string();
+    return Buffer.from(reader.string());
+  });
 }
 
 /** Of what ssh2 does not know: certificates and security keys. It would write their signatures wrongly. */

@@ -18,7 +18,7 @@ export function marking(mark: string): string {
   return `export ${variable}=${mark}; `;
 }
 
-/** A command that sends a signal to whatever carries the mark, with its process group. */
+/** A command that sends a signal to whatever carries the mark, with its process group. It fails where nothing does. */
 export function killMarked(mark: string, signal: "TERM" | "KILL"): string {
   // The brackets keep this command from finding itself.
   const pattern = `${variable}=[${mark.slice(0, 1)}]${mark.slice(1)}`;
@@ -32,5 +32,6 @@ export function killMarked(mark: string, signal: "TERM" | "KILL"): string {
     "do p=${p#/proc/}; p=${p%/*}",
     `kill -${signal} -- -$p 2>/dev/null || kill -${signal} $p 2>/dev/null`,
     "done",
+    '[ -n "$all" ]',
   ].join("\n");
 }

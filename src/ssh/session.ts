@@ -10,6 +10,7 @@ import type { ExecOptions, ExecResult } from "./exec.ts";
 import { addressText, connectFailure, SshError } from "./failure.ts";
 import { offerHostCertificates, useCertifiedKey } from "./host-certificates.ts";
 import { exactTrust, hostKeyPreference, type HostTrust } from "./hostkeys.ts";
+import { signAtOnce, signParsed } from "./login-packets.ts";
 import { createSession } from "./multiplex.ts";
 import type { Sftp } from "./sftp/client.ts";
 import type { ListenRemotely } from "./remote-ports.ts";
@@ -62,7 +63,10 @@ export async function connect(options: ConnectOptions): Promise<Session> {
     trust,
     dial: ({ signal }) => world.dial({ host: address.host, port: address.port, signal }),
     // Only the key: ssh2 would ask for "none" first, a round trip and a line in the server's log.
-    authenticate: () => ({ privateKey, authHandler: ["publickey"] }),
+    authenticate({ client }) {
+      signAtOnce(client, signParsed);
+      return { privateKey, authHandler: ["publickey"] };
+    },
   });
 }
 

@@ -10,12 +10,29 @@ import { streamWithinTime, withinTime } from "./within-time.ts";
 export interface ApiScope {
   readonly context: Context;
   /** Starts a call and remembers it, so that the run knows of the ones that nobody awaited. */
-  track<T>(record: CallRecord, start: () => Promise<T>): Promise<T>;
+  track<T>(record: CallRecord, start: (scope: ApiScope) => Promise<T>): Promise<T>;
   /** Refuses what costs more than the run may spend. What is returned is called when nothing was rented after all. */
-  allow(action: { name: string; plan: Plan }): () => void;
+  allow(action: { name: string; plan: Plan }): Promise<() => void>;
+  /** What a call returns without being made: an instance of a run that is gone on from, or what is only planned. */
+  instead?(call: InsteadOf): Promise<Instead | undefined> | undefined;
   /** Takes over what has to be closed when the run ends, unless it was disposed of before. What is returned forgets it. */
   own(handle: AsyncDisposable): () => void;
 }
+
+/** A call that may not have to be made. */
+export interface InsteadOf {
+  readonly command: Command;
+  /** As the recipe writes it: `gpu.start`. */
+  readonly name: string;
+  readonly values: z.output<z.ZodObject>;
+  readonly label: string | undefined;
+  readonly context: Context;
+}
+
+/** The output of the command, which its handle is still made of; or a value that is returned as it is. */
+export type Instead =
+  | { readonly kind: "output"; readonly output: unknown }
+  | { readonly kind: "value"; readonly value: unknown };
 
 export type ApiFunction = (input?: unknown, options?: CallOptions) => Promise<unknown>;
 
@@ -59,8 +76,12 @@ function createFunction(entry: CommandEntry, findScope: () => ApiScope): ApiFunc
   const name = ["gpu", ...entry.name.split(" ").map(memberName)].join(".");
   const call: ApiFunction = (input = {}, options = {}) => {
     const scope = findScope();
-    const record: CallRecord = { name, stack: stackHere(), isObserved: false, isSettled: false };
-    return scope.track(record, () => perform({ entry, name, input, options, scope }));
+    const record: CallRecord = {
+      ...{ name, stack: stackHere(), isObserved: false, isSettled: false },
+      ...{ label: options.label, isMinor: entry.effect === "read" && options.label === undefined },
+      isQuiet: options.quiet ?? false,
+    };
+    return scope.track(record, (own) => perform({ entry, name, input, options, scope: own }));
   };
   return call;
 }
@@ -85,6 +106,13 @@ async function perform({ entry, name, input, options, scope }: Performance): Pro
     });
   }
   const child = childContext(scope.context, options);
+  const found = scope.instead?.({ command, name, values, label: options.label, context: child.context });
+  const instead = found && await found;
+  if (instead?.kind === "value") return instead.value;
+  if (instead?.kind === "output" && command.kind === "value") {
+    const { output } = instead;
+    return owned(scope, command.handle ? joined(output, await command.handle(output, child.context)) : output);
+  }
   const release = command.effect === "spend"
     ? await allowCost({ command, name, values, scope, context: child.context })
     : undefined;
@@ -120,7 +148,7 @@ async function allowCost(
   },
 ): Promise<(() => void) | undefined> {
   const plan = await command.plan?.(values, context);
-  return plan?.costDollars ? scope.allow({ name, plan }) : undefined;
+  return plan?.costDollars ? await scope.allow({ name, plan }) : undefined;
 }
 
 /** Nobody can be asked in a recipe: what destroys more than the recipe's own needs a yes beforehand. */

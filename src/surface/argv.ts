@@ -43,7 +43,7 @@ export function validate<T extends z.ZodObject>(
   params: readonly Param[],
   raw: Record<string, unknown>,
 ): z.output<T> {
-  const result = schema.safeParse(raw);
+  const result = schema.safeParse(raw, { jitless: true }); // once for each command: not worth compiling a parser
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const param = params.find(({ key }) => key === issue?.path[0]);
@@ -163,6 +163,9 @@ function fromCommander(error: CommanderError, command: Command, params: readonly
     const known = params.filter(({ place }) => place === "flag")
       .flatMap((param) => [param.flag, ...param.aliases].map((name) => (param.default === true ? `no-${name}` : name)));
     const name = flag.replace(/^-+/, "").split("=")[0] ?? "";
+    if (flag.includes("=") && known.includes(name)) {
+      return new UsageError(`\`--${name}\` is a switch and takes no value`, { hint: `write \`--${name}\` alone` });
+    }
     return new UsageError(`\`gpu ${command.name}\` has no flag \`${flag.split("=")[0]}\``, {
       hint: didYouMean(name, [...known, "help"], (word) => `--${word}`) ??
         `\`gpu ${command.name} --help\` lists its flags`,

@@ -8,6 +8,12 @@ export interface CallRecord {
   isSettled: boolean;
   /** What it failed with, when it did. */
   error?: unknown;
+  /** What the recipe calls it in what is shown. */
+  readonly label?: string | undefined;
+  /** It only looks at something: where it is over at once there is nothing to say of it. */
+  readonly isMinor?: boolean;
+  /** What is shown of a run says nothing of it. */
+  readonly isQuiet?: boolean;
 }
 
 /** The promise that a recipe's functions return. Where its value is a stream, it can be iterated without `await`. */

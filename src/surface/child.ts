@@ -55,7 +55,8 @@ export function derive(parent: Context, parts: Partial<Context>): Context {
     progress: (text) => parent.progress(text),
     note: (text) => parent.note(text),
     around: (write) => parent.around(write),
-    invoke: (command, argv) => parent.invoke(command, argv),
+    live: parent.live,
+    invoke: (command, argv, options) => parent.invoke(command, argv, options),
     ...parts,
   };
 }

@@ -2,19 +2,20 @@ import type { Param } from "./param.ts";
 
 /** A line for each flag. */
 export function flagRows(params: readonly Param[]): string[] {
-  return columns(params.map((param) => {
-    const negated = param.default === true;
-    const value = param.type === "boolean"
-      ? ""
-      : param.implied !== undefined
-      ? ` [${param.implied}]`
-      : ` <${param.choices.length > 0 ? param.choices.join("|") : param.placeholder}>`;
-    const short = param.short ? `-${param.short}, ` : "    ";
-    return [
-      `  ${short}--${negated ? "no-" : ""}${param.flag}${value}`,
-      negated ? `do not ${param.description}` : describe(param),
-    ];
-  }));
+  return columns(params.map((param) => [
+    `  ${param.short ? "" : "    "}${flagLabel(param)}`,
+    param.default === true ? `do not ${param.description}` : describe(param),
+  ]));
+}
+
+/** A flag as it is typed: `-n, --count <count>`. */
+export function flagLabel(param: Param): string {
+  const value = param.type === "boolean"
+    ? ""
+    : param.implied !== undefined
+    ? ` [${param.implied}]`
+    : ` <${param.choices.length > 0 ? param.choices.join("|") : param.placeholder}>`;
+  return `${param.short ? `-${param.short}, ` : ""}--${param.default === true ? "no-" : ""}${param.flag}${value}`;
 }
 
 /** What a parameter is, with its default and where else it comes from. */

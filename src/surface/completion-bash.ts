@@ -23,8 +23,9 @@ _gpu() {
     esac
     return
   fi
-  # bash takes what stands before a colon or an equals sign for a word of its own.
+  # bash takes what stands before a colon or an equals sign for a word of its own, and before an @ where it completes hosts.
   prefix=${'"${current%"${current##*[:=]}"}"'}
+  case $COMP_WORDBREAKS in *@*) prefix=${'"${current%"${current##*[:=@]}"}"'} ;; esac
   [ -z "$prefix" ] || COMPREPLY=(${'"${COMPREPLY[@]#"$prefix"}"'})
 }
 complete -F _gpu gpu`;

@@ -1,4 +1,4 @@
-import type { Command } from "../command.ts";
+import type { Command, Effect } from "../command.ts";
 import { columns, describe, flagRows } from "./columns.ts";
 import { globalParams } from "./globals.ts";
 import type { Param } from "./param.ts";
@@ -13,14 +13,7 @@ export function commandHelp(command: Command, { usage = `gpu ${command.name}` }:
   return [
     `${command.summary}.`,
     "",
-    `Usage: ${
-      [
-        usage,
-        ...places.filter(({ place }) => place !== "rest").map(usageOf),
-        ...(flags.length > 0 ? ["[flags]"] : []),
-        ...places.filter(({ place }) => place === "rest").map(usageOf),
-      ].join(" ")
-    }`,
+    `Usage: ${usageLine(command, { usage })}`,
     ...(command.description ? ["", command.description] : []),
     ...(places.length > 0
       ? ["", "Arguments:", ...columns(places.map((param) => [`  ${usageOf(param)}`, describe(param)]))]
@@ -29,12 +22,29 @@ export function commandHelp(command: Command, { usage = `gpu ${command.name}` }:
     ...(command.examples?.length
       ? ["", "Examples:", ...columns(command.examples.map(({ command, says }) => [`  ${command}`, `# ${says}`]))]
       : []),
-    ...(effects[command.effect] ? ["", effects[command.effect]] : []),
+    ...(effects[command.effect] ? ["", effectText(command.effect)] : []),
     "",
     `Flags of every command: ${
       shared.map((param) => `--${param.default === true ? "no-" : ""}${param.flag}`).join(", ")
     }`,
   ].join("\n");
+}
+
+/** How a command is called: `gpu start [flags]`. */
+export function usageLine(command: Command, { usage = `gpu ${command.name}` }: { usage?: string } = {}): string {
+  const params = readParams(command.input).filter(({ isHidden }) => !isHidden);
+  const places = params.filter(({ place }) => place !== "flag");
+  return [
+    usage,
+    ...places.filter(({ place }) => place !== "rest").map(usageOf),
+    ...(places.length < params.length ? ["[flags]"] : []),
+    ...places.filter(({ place }) => place === "rest").map(usageOf),
+  ].join(" ");
+}
+
+/** What a command does to the world, as a sentence; empty where it only reads or writes here. */
+export function effectText(effect: Effect): string {
+  return effects[effect];
 }
 
 const effects = {
@@ -45,7 +55,8 @@ const effects = {
     "Destroys something: where it costs money or several are meant, names what is lost and asks first, unless `--yes` is given.",
 };
 
-function usageOf(param: Param): string {
+/** An argument as it stands in a usage line: `<file>`, `[<file>...]`. */
+export function usageOf(param: Param): string {
   const isList = param.type === "strings" || param.type === "numbers";
   if (param.place === "rest") {
     return param.isRequired ? `-- <${param.placeholder}>...` : `[-- <${param.placeholder}>...]`;

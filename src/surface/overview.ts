@@ -8,15 +8,20 @@ interface Listed {
 }
 
 /** What each group of commands is about, for the overview. */
-const groupSummaries: Readonly<Record<string, string>> = {
+export const groupSummaries: Readonly<Record<string, string>> = {
   ci: "Submit tests and follow them",
+  "ci key": "Keep the keys of a CI server on this computer",
   "ci submit": "Submit work to a CI server",
+  "ci user": "Keep the users of a CI server on this computer",
   config: "Read and change the configuration",
   emulate: "Serve a cloud's wire API on this computer",
   filesystem: "Keep filesystems that outlive instances",
   instance: "Rent, list and change instances",
+  job: "Follow and stop what goes on by itself on machines",
   models: "Know what a model needs",
-  recipe: "Write and check recipes",
+  recipe: "Write, check, test and find recipes",
+  runs: "Look at runs of recipes, follow and cancel them",
+  secret: "Keep secrets for recipes",
   "ssh-key": "Keep public keys at a provider",
   tunnel: "Forward ports to an instance",
 };
@@ -42,7 +47,13 @@ export function groupHelp(entries: readonly Listed[], path: readonly string[]): 
     ...columns(rows.map(([name, summary]) => [`  gpu ${name}`, summary])),
     "",
     ...(path.length === 0 ? [...startHere(), "", "Flags of every command:", ...flagRows(globalParams), ""] : []),
-    `\`gpu <command> --help\` shows a command with its flags and examples.`,
+    `\`gpu <command> --help\` shows a command with its flags and examples${
+      path.length === 0 || path[0] === "recipe"
+        ? ", `gpu help recipes` what recipes are"
+        : path[0] === "config"
+        ? ", `gpu help hosts` how machines of your own get names"
+        : ""
+    }.`,
   ].join("\n");
 }
 

@@ -65,7 +65,9 @@ export function readParams(input: z.ZodObject): readonly Param[] {
 }
 
 function readSchema(input: z.ZodObject): Param[] {
-  const { properties, required } = Root.parse(z.toJSONSchema(input, { io: "input", unrepresentable: "any" }));
+  const schema = z.toJSONSchema(input, { io: "input", unrepresentable: "any" });
+  // To compile the parser takes longer than the one time that it is used.
+  const { properties, required } = Root.parse(schema, { jitless: true });
   return Object.entries(properties).map(([key, property]) => {
     const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     return {

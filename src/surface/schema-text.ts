@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** The part of JSON Schema that `z.toJSONSchema` writes and that has a meaning as a type. */
-interface Schema {
+export interface Schema {
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, Schema>>;
   readonly type?: string | readonly string[];
@@ -21,7 +21,8 @@ interface Schema {
   readonly additionalProperties?: boolean | Schema;
 }
 
-const Schema: z.ZodType<Schema> = z.lazy(() =>
+/** Reads it. */
+export const Schema: z.ZodType<Schema> = z.lazy(() =>
   z.looseObject({
     $ref: z.string().optional(),
     $defs: z.record(z.string(), Schema).optional(),

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { Command } from "../command.ts";
 import { memberName } from "./api.ts";
+import { exampleCode } from "./example-code.ts";
+import { groupSummaries } from "./overview.ts";
 import { docComment, schemaText } from "./schema-text.ts";
 
 export interface TypesOptions {
@@ -105,16 +107,19 @@ function functionName(command: Command): string {
 }
 
 interface Node {
+  /** The words that lead here, as on the command line. */
+  readonly name: string;
   section?: Section;
   readonly children: Map<string, Node>;
 }
 
 function treeOf(sections: readonly Section[]): Node {
-  const root: Node = { children: new Map() };
+  const root: Node = { name: "", children: new Map() };
   for (const section of sections) {
     let node = root;
-    for (const word of section.words) {
-      const next = node.children.get(word) ?? { children: new Map() };
+    const name = section.command.name.split(" ");
+    for (const [index, word] of section.words.entries()) {
+      const next = node.children.get(word) ?? { name: name.slice(0, index + 1).join(" "), children: new Map() };
       node.children.set(word, next);
       node = next;
     }
@@ -125,23 +130,28 @@ function treeOf(sections: readonly Section[]): Node {
 
 function membersText({ children }: Node, indent: string): string {
   const inner = `${indent}  `;
-  const members = [...children].map(([word, node]) => {
+  const members = [...children].map(([name, node]) => {
+    // Without quotes it would be a constructor.
+    const word = name === "new" ? `"new"` : name;
     if (node.children.size === 0 && node.section) {
       return `${docOf(node.section, inner)}${inner}${word}${node.section.signature};`;
     }
     const own = node.section ? `(${node.section.signature.replace("): ", ") => ")}) & ` : "";
-    return `${node.section ? docOf(node.section, inner) : ""}${inner}readonly ${word}: ${own}${
+    const group = docComment(`${groupSummaries[node.name] ?? `The commands of \`gpu ${node.name}\``}.`, inner);
+    return `${node.section ? docOf(node.section, inner) : group}${inner}readonly ${word}: ${own}${
       membersText(node, inner)
     };`;
   });
   return `{\n${members.join("\n")}\n${indent}}`;
 }
 
-function docOf({ command }: Section, indent: string): string {
+function docOf({ command, handle }: Section, indent: string): string {
+  const examples = exampleCode(command, handle);
   const paragraphs = [
     `${command.summary}.${command.effect === "spend" ? " It spends: the recipe's budget has to cover it." : ""}`,
     command.description,
     `On the command line: \`gpu ${command.name}\`.`,
+    ...examples.map((code) => `@example\n\`\`\`ts\n${code}\n\`\`\``),
   ].filter((text) => text !== undefined);
   return docComment(paragraphs.join("\n\n"), indent);
 }

@@ -8,7 +8,12 @@ export interface Progress extends Disposable {
   show(text: string | undefined): void;
   /** Prints while the living line is out of the way. */
   around(write: () => Promise<void>): Promise<void>;
+  /** Keeps lines at the bottom of a terminal, below all that is printed, until told `undefined`; absent where there is none. */
+  live?(frame: LiveFrame | undefined): void;
 }
+
+/** Makes the lines, none wider than the terminal. Asked again whenever they are drawn. */
+export type LiveFrame = (size: { columns: number; rows: number }) => readonly string[];
 
 interface ProgressOptions {
   readonly sink: Sink;
@@ -28,56 +33,89 @@ interface Parts extends Pick<ProgressOptions, "sink" | "clock"> {
   readonly inTurn: (work: () => Promise<void>) => Promise<void>;
 }
 
+/** The start of a line, that many lines up, and nothing from there on. */
+const clearUp = (lines: number) => `\r${lines > 0 ? `\x1b[${lines}A` : ""}\x1b[J`;
 const clearLine = "\r\x1b[2K";
 
 function livingLine({ sink, clock, inTurn }: Parts): Progress {
   let text: string | undefined;
   let since = 0;
-  let isDrawn = false;
+  let frame: LiveFrame | undefined;
+  let drawn: readonly string[] = [];
   let living: AbortController | undefined;
+  let isAskedFor = false;
 
-  const erase = async () => {
-    if (!isDrawn) return;
-    isDrawn = false;
-    await quietly(sink.write(clearLine));
+  const erasing = () => {
+    if (drawn.length === 0) return "";
+    // A terminal that became narrower broke what did not fit any more.
+    const rows = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(Bun.stringWidth(line) / sink.columns)), 0);
+    const isOne = drawn.length === 1 && rows === 1;
+    drawn = [];
+    return isOne ? clearLine : clearUp(rows - 1);
   };
-  const draw = async () => {
-    if (text === undefined) return;
-    isDrawn = true;
+  const erase = async () => {
+    const before = erasing();
+    if (before !== "") await quietly(sink.write(before));
+  };
+  const linesNow = () => {
+    const lines = frame?.({ columns: sink.columns, rows: sink.rows }) ?? [];
+    if (text === undefined) return lines;
     const suffix = secondsText(clock.now() - since);
     // The last cell stays free: some terminals go on to the next line with it.
-    const line = fitted(oneLine(text), sink.columns - 1 - Bun.stringWidth(suffix)) + suffix;
-    await quietly(sink.write(clearLine + line));
+    return [...lines, fitted(oneLine(text), sink.columns - 1 - Bun.stringWidth(suffix)) + suffix];
   };
-  const redraw = () => void inTurn(draw);
-  const live = () => {
-    living = new AbortController();
-    const resized = sink.onResize(redraw);
-    living.signal.addEventListener("abort", () => resized[Symbol.dispose](), { once: true });
-    void tick(clock, redraw, living.signal);
+  const draw = async () => {
+    isAskedFor = false;
+    const lines = linesNow();
+    const before = drawn.length === 0 ? "\r" : "";
+    const shown = before + erasing() + lines.join("\n");
+    drawn = lines;
+    if (shown !== "\r") await quietly(sink.write(shown));
   };
-  const show = (next: string | undefined) => {
-    if (next === text) return;
-    if (text === undefined) since = clock.now();
-    text = next;
-    if (text === undefined) {
+  const redraw = () => {
+    // While a question is asked, one drawing waits, not many.
+    if (isAskedFor) return;
+    isAskedFor = true;
+    void inTurn(draw);
+  };
+  const liven = () => {
+    if (text === undefined && frame === undefined) {
       living?.abort();
       living = undefined;
       void inTurn(erase);
       return;
     }
-    if (living === undefined) live();
+    if (living === undefined) {
+      living = new AbortController();
+      const resized = sink.onResize(redraw);
+      living.signal.addEventListener("abort", () => resized[Symbol.dispose](), { once: true });
+      void tick(clock, redraw, living.signal);
+    }
     redraw();
   };
   return {
-    show,
+    show(next) {
+      if (next === text) return;
+      if (text === undefined) since = clock.now();
+      text = next;
+      liven();
+    },
+    live(next) {
+      if (next === undefined && frame === undefined) return;
+      frame = next;
+      liven();
+    },
     around: (write) =>
       inTurn(async () => {
         await erase();
         await write();
-        await draw();
+        if (text !== undefined || frame !== undefined) await draw();
       }),
-    [Symbol.dispose]: () => show(undefined),
+    [Symbol.dispose]() {
+      text = undefined;
+      frame = undefined;
+      liven();
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { maskOf } from "../mask.ts";
 import { safeText } from "../safe-text.ts";
 import type { World } from "../world.ts";
 
@@ -9,7 +10,9 @@ export function tracedWorld(world: World, say: (line: string) => void): World {
   const mask = masking(world.env);
   const trace = (text: string) => {
     const seconds = (clock.monotonic() - startedAt) / 1000;
-    say(`${seconds.toFixed(3).padStart(8)} s  ${mask(safeText(text).replace(/\s+/g, " "))}`);
+    say(
+      `${seconds.toFixed(3).padStart(8)} s  ${maskOf(world.terminal).text(mask(safeText(text).replace(/\s+/g, " ")))}`,
+    );
   };
   return {
     ...world,

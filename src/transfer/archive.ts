@@ -2,16 +2,22 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { GpuError, systemCode } from "../errors.ts";
 import { reasonOf } from "../files.ts";
 import type { Found, Listing } from "./listing.ts";
-import { bufferOf, type Bytes, shown } from "./names.ts";
-import { tarEnd, tarHeader, tarPadding } from "./tar-write.ts";
+import { planName } from "./far-scripts.ts";
+import { bufferOf, type Bytes, join, shown } from "./names.ts";
+import { foldersName, linksName, placePlan, stagedFolder } from "./place-plan.ts";
+import { tarEnd, tarFile, tarHardLink, tarHeader, tarPadding } from "./tar-write.ts";
 
-interface Archive {
+interface StagedArchive {
   /** Absolute. */
   readonly root: Bytes;
   readonly listing: Listing;
+  /** The folder it is unpacked in, below the target. */
+  readonly stage: Bytes;
   readonly files: readonly Bytes[];
   readonly links: readonly Bytes[];
   readonly folders: readonly Bytes[];
+  /** Folders that are there already; those that come with this archive are added. */
+  readonly present: Set<Bytes>;
   /** So many bytes of files are packed. */
   onBytes(bytes: number): void;
   onFile(): void;
@@ -20,19 +26,37 @@ interface Archive {
 const chunkBytes = 256 * 1024;
 
 /**
- * Files, links and folders as one archive. Folders come last and from below: so the time they get is not changed by
- * what is unpacked into them, and one that is closed to its owner can still be filled.
+ * Files and links as one archive, and with them a script that moves them to where they belong. Folders are an archive
+ * of their own, unpacked in place as the last: so the time they get is not changed by what is moved into them, and one
+ * that is closed to its owner can still be filled.
  */
-export async function* archiveOf(archive: Archive): AsyncGenerator<Uint8Array> {
-  const { listing, files, links, folders } = archive;
+export async function* stagedArchive(archive: StagedArchive): AsyncGenerator<Uint8Array> {
+  const { listing, files, links, folders, present, stage } = archive;
   const chunks = new Chunks();
-  for (const path of [...files, ...links, ...folders.toSorted((a, b) => (a < b ? 1 : -1))]) {
+  const packed: Bytes[] = [];
+  for (const path of [...files, ...links]) {
     const found = listing.get(path);
-    if (found?.kind === "file") yield* pack(archive, { path, found, chunks });
-    else if (found !== undefined) yield* chunks.add(tarHeader(path, found));
+    if (found?.kind === "file" && !(yield* pack(archive, { path, found, chunks }))) continue;
+    if (found?.kind === "link") yield* chunks.add(tarHeader(join(stagedFolder, path), found));
+    packed.push(path);
   }
+  const added = folders.toSorted((a, b) => (a < b ? 1 : -1)).flatMap((path) => {
+    const found = listing.get(path);
+    return found ? [tarHeader(path, found)] : [];
+  });
+  if (added.length > 0) yield* chunks.add(tarFile(foldersName, Buffer.concat([...added, tarEnd])));
+  const isFile = (path: Bytes) => listing.get(path)?.kind === "file";
+  const { script, linked } = placePlan({ packed, isFile, present, hasFolders: added.length > 0 });
+  if (linked.length > 0) yield* chunks.add(tarFile(linksName, linksArchive(linked, stage)));
+  yield* chunks.add(tarFile(planName, bufferOf(script)));
   yield* chunks.add(tarEnd);
   yield* chunks.flush();
+  for (const path of folders) present.add(path);
+}
+
+/** Gives what was unpacked its own name, in the target. `stage` is where that was, seen from there. */
+function linksArchive(paths: readonly Bytes[], stage: Bytes): Buffer {
+  return Buffer.concat([...paths.map((path) => tarHardLink(path, join(stage, join(stagedFolder, path)))), tarEnd]);
 }
 
 interface Packed {
@@ -41,15 +65,19 @@ interface Packed {
   readonly chunks: Chunks;
 }
 
-/** A file as it is now: it may have changed since it was listed, or be gone. */
-function* pack({ root, onBytes, onFile }: Archive, { path, found, chunks }: Packed): Generator<Buffer> {
+/** A file as it is now: it may have changed since it was listed. False: it is gone. */
+function* pack(
+  { root, onBytes, onFile }: StagedArchive,
+  { path, found, chunks }: Packed,
+): Generator<Buffer, boolean> {
   const place = `${root}/${path}`;
   let descriptor: number | undefined;
   try {
     descriptor = openSync(bufferOf(place), openFlags);
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new GpuError(`\`${shown(place)}\` stopped being a file`, { hint: "try again" });
-    yield* chunks.add(tarHeader(path, { ...found, bytes: stats.size, mtime: Math.floor(stats.mtimeMs / 1000) }));
+    const now = { ...found, bytes: stats.size, mtime: Math.floor(stats.mtimeMs / 1000) };
+    yield* chunks.add(tarHeader(join(stagedFolder, path), now));
     for (let left = stats.size; left > 0;) {
       const room = chunks.room(left);
       const count = readSync(descriptor, room, 0, room.length, null);
@@ -62,8 +90,9 @@ function* pack({ root, onBytes, onFile }: Archive, { path, found, chunks }: Pack
     }
     yield* chunks.add(zeros.subarray(0, tarPadding(stats.size)));
     onFile();
+    return true;
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return;
+    if (systemCode(error) === "ENOENT") return false;
     throw error instanceof GpuError
       ? error
       : new GpuError(`cannot read \`${shown(place)}\`: ${reasonOf(error)}`, { cause: error });

@@ -7,11 +7,13 @@ export const CopyResult = z.object({
   files: z.number().int().describe("files copied"),
   bytes: z.number().describe("their size"),
   resumedBytes: z.number().describe("of those, what an interrupted copy had left there already"),
-  skipped: z.array(z.object({ name: z.string(), why: z.string() })).describe("what is not copied, and why"),
+  skipped: z.array(z.object({ name: z.string().describe("its path"), why: z.string().describe("the reason") }))
+    .describe("what is not copied, and why"),
   dryRun: z.boolean().describe("nothing was copied"),
-  planned: z.array(z.object({ path: z.string(), bytes: z.number() })).describe(
-    "what would be copied; of a dry run only",
-  ),
+  planned: z.array(z.object({ path: z.string().describe("its path"), bytes: z.number().describe("its size") }))
+    .describe(
+      "what would be copied; of a dry run only",
+    ),
   durationMs: z.number().describe("from start to end, in milliseconds"),
 });
 export type CopyResult = z.output<typeof CopyResult>;

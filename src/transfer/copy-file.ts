@@ -6,7 +6,7 @@ import type { Files, OpenFile, Stat } from "./files.ts";
 import { type Bytes, folderOf, join, lastPart, shown } from "./names.ts";
 
 export interface FileCopy {
-  readonly world: Pick<World, "random">;
+  readonly world: Pick<World, "clock" | "random">;
   readonly from: Files;
   readonly source: Bytes;
   readonly to: Files;
@@ -55,7 +55,7 @@ export async function copyFile(copy: FileCopy): Promise<void> {
       onBytes,
     });
     await writing.finish(stat);
-    await to.rename(part.path, destination);
+    await putInPlace(copy, part.path, stat);
     isDone = true;
   } finally {
     if (!isDone && !isLong) await to.remove(part.path).catch(() => {});
@@ -69,6 +69,24 @@ async function create({ to, destination }: FileCopy, path: Bytes): Promise<OpenF
     const folder = folderOf(destination);
     if (await to.stat(folder) !== undefined) throw error;
     throw new GpuError(`there is no folder \`${to.prefix}${shown(folder)}\``, { cause: error });
+  }
+}
+
+/** Another copy of the same file may have taken over the part, in which case both have written the same into it. */
+async function putInPlace({ to, destination }: FileCopy, part: Bytes, { bytes, mtime }: Stat): Promise<void> {
+  try {
+    await to.rename(part, destination);
+  } catch (error) {
+    if (await to.lstat(part) !== undefined) throw error;
+    const there = await to.lstat(destination);
+    if (there?.kind === "file" && there.bytes === bytes && there.mtime === mtime) return;
+    throw new GpuError(
+      `another copy to \`${to.prefix}${shown(destination)}\` is under way, and took over from this one`,
+      {
+        hint: "let it end; the same command again copies what is missing then",
+        cause: error,
+      },
+    );
   }
 }
 
@@ -87,30 +105,29 @@ function partNames({ world, from, source, destination }: FileCopy, { bytes, mtim
   return { ofAny, ofThis, path: join(folderOf(destination), ofThis + random) };
 }
 
-/** Whether a name is one of an unfinished copy: never copied, never deleted by a sync. */
+/** Whether a name is one of an unfinished copy or sync: never copied, never deleted by a sync. */
 export function isPartName(name: Bytes): boolean {
-  return /^\.gpu-part-[0-9a-f]{12}-[0-9a-f]{12}-[0-9a-f]{8}$/.test(name);
+  return /^\.gpu-(part-[0-9a-f]{12}-[0-9a-f]{12}-[0-9a-f]{8}|sync-[0-9a-f]{12})$/.test(name);
 }
 
 /**
  * Takes over what an interrupted copy left, where it is the beginning of the same file. Giving it another name first
- * keeps another copy from doing the same. What was left of an older version of the file goes.
+ * keeps another copy from doing the same. What was left of an older version of the file goes. What a copy that is under
+ * way writes is left to it.
  */
 async function takeOver(
-  { to, destination, signal }: FileCopy,
+  copy: FileCopy,
   reading: OpenFile,
   stat: Stat,
   part: PartName,
 ): Promise<{ writing: OpenFile; at: number } | undefined> {
+  const { to, destination, signal } = copy;
   const folder = folderOf(destination);
-  let best: { name: Bytes; bytes: number } | undefined;
+  let best: Left | undefined;
   const old: Bytes[] = [];
-  for await (const batch of to.list(folder)) {
-    for (const { name, kind, bytes } of batch) {
-      if (kind !== "file" || !name.startsWith(part.ofAny) || !isPartName(name)) continue;
-      if (!name.startsWith(part.ofThis)) old.push(name);
-      else if (best === undefined || bytes > best.bytes) best = { name, bytes };
-    }
+  for (const left of await deadParts(copy, part)) {
+    if (!left.name.startsWith(part.ofThis)) old.push(left.name);
+    else if (best === undefined || left.bytes > best.bytes) best = left;
   }
   for (const name of old) await to.remove(join(folder, name)).catch(() => {});
   if (best === undefined) return undefined;
@@ -136,6 +153,34 @@ async function takeOver(
   await writing[Symbol.asyncDispose]();
   await to.remove(part.path);
   return undefined;
+}
+
+interface Left {
+  readonly name: Bytes;
+  readonly bytes: number;
+  readonly mtime: number;
+}
+
+/** So long a part is watched, in milliseconds: what grows meanwhile belongs to a copy that is under way. */
+const watchedMs = 300;
+
+async function deadParts({ world, to, destination, signal }: FileCopy, { ofAny }: PartName): Promise<Left[]> {
+  const find = async () => {
+    const found = new Map<Bytes, Left>();
+    for await (const batch of to.list(folderOf(destination))) {
+      for (const { name, kind, bytes, mtime } of batch) {
+        if (kind === "file" && name.startsWith(ofAny) && isPartName(name)) found.set(name, { name, bytes, mtime });
+      }
+    }
+    return found;
+  };
+  const before = await find();
+  if (before.size === 0) return [];
+  await world.clock.sleep(watchedMs, signal);
+  return [...(await find()).values()].filter(({ name, bytes, mtime }) => {
+    const then = before.get(name);
+    return then?.bytes === bytes && then.mtime === mtime;
+  });
 }
 
 async function haveSame(one: OpenFile, other: OpenFile, range: { from: number; to: number }): Promise<boolean> {

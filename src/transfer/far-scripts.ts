@@ -7,6 +7,11 @@ import type { Bytes } from "./names.ts";
  * stdin, never on a command line; `read` takes no byte more than its line.
  */
 
+/** How the folder is called that a sync unpacks in; twelve hexadecimal digits follow. */
+export const stagePrefix = ".gpu-sync-";
+/** In it: the script that moves what is there to where it belongs. */
+export const planName = "plan";
+
 /** Goes to the folder that the first line of stdin names. */
 const readFolder = [
   "LC_ALL=C; export LC_ALL; unset CDPATH TAR_OPTIONS POSIXLY_CORRECT",
@@ -38,8 +43,19 @@ const listScript = [
 
 export const listCommand = command(listScript, [listNames, listLinks]);
 
-/** Unpacks what follows on stdin into the folder, which is made where it is missing. */
-export const unpackCommand = command(`${readFolder}; mkdir -p -- "$d" && cd -- "$d" || exit 3; exec tar -xpof -`);
+/**
+ * Unpacks what follows on stdin, and puts it into the folder, which is made where it is missing. It is unpacked in a
+ * folder of its own within that one, whose name the second line says; only when all of it is there and whole, the
+ * script that came with it moves it to where it belongs. What a killed one left is removed after a day. Ends with 3
+ * where the folder cannot be used, with 4 where it cannot be unpacked, and with 5 where not all got into place.
+ */
+export const unpackCommand = command([
+  `${readFolder}; IFS= read -r n; mkdir -p -- "$d" && cd -- "$d" || exit 3`,
+  `for s in ${stagePrefix}*; do if [ -d "$s" ]; then find "$s" -prune -mtime +1 -exec rm -rf {} +; fi; done`,
+  "(umask 077; mkdir $n) || exit 3",
+  `if (cd $n && tar -xpof -) && [ -f $n/${planName} ]; then r=0; sh $n/${planName} $n || r=5; else r=4; fi`,
+  "rm -rf $n; exit $r",
+].join("; "));
 
 /** What stands before an archive, for the same reason. */
 export const packMark = "gpu-pack-1\0";

@@ -64,29 +64,27 @@ interface Written {
 
 interface Places {
   readonly place: Buffer;
-  /** The other name of what replaces something. */
+  /** Its name until it is whole. */
   readonly part: Buffer;
   /** What the system takes away from the permissions of a new file. */
   readonly umask: number;
 }
 
 /**
- * Nothing is replaced before all of it is here. What is new needs no other name: its time is wrong until it is whole.
- * Undefined: it is done already.
+ * Nothing has its name before all of it is here: whoever kills this process leaves no file that is cut short. Undefined:
+ * it is done already.
  */
 function write({ place, part, umask }: Places, { entry, found, onBytes }: Written): Promise<void> | undefined {
-  const fresh = openNew(place, found.mode);
-  const path = fresh === undefined ? part : place;
-  const descriptor = fresh ?? fs.openSync(part, "wx", found.mode);
+  const descriptor = fs.openSync(part, "wx", found.mode);
   const finish = () => {
     if ((found.mode & umask) !== 0) fs.fchmodSync(descriptor, found.mode);
     fs.futimesSync(descriptor, found.mtime, found.mtime);
     fs.closeSync(descriptor);
-    if (path === part) fs.renameSync(part, place);
+    fs.renameSync(part, place);
   };
   const giveUp = (error: unknown) => {
     fs.closeSync(descriptor);
-    fs.unlinkSync(path);
+    fs.unlinkSync(part);
     throw error;
   };
   if (entry.whole === undefined) return writeParts(descriptor, entry, onBytes).then(finish, giveUp);
@@ -118,16 +116,6 @@ function umaskAt(part: Buffer): number {
   fs.closeSync(descriptor);
   fs.unlinkSync(part);
   return 0o777 & ~mode;
-}
-
-/** Undefined where something is there already. */
-function openNew(place: Buffer, mode: number): number | undefined {
-  try {
-    return fs.openSync(place, "wx", mode);
-  } catch (error) {
-    if (systemCode(error) === "EEXIST") return undefined;
-    throw error;
-  }
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,9 +1,7 @@
 import { GpuError } from "../errors.ts";
 import type { World } from "../world.ts";
-import type { Gauge } from "./amounts.ts";
 import { copyFile } from "./copy-file.ts";
 import type { Files } from "./files.ts";
-import type { Difference, Listing } from "./listing.ts";
 import { localFiles } from "./local-files.ts";
 import { type Bytes, folderOf, join, shown } from "./names.ts";
 import { finishFolderHere, makeFolderHere, unpack } from "./near.ts";
@@ -13,7 +11,7 @@ import type { ShellFar } from "./shell-far.ts";
 import type { Mover } from "./sync.ts";
 
 interface Pulling {
-  readonly world: Pick<World, "random">;
+  readonly world: Pick<World, "clock" | "random">;
   /** Absolute. */
   readonly root: Bytes;
   readonly folder: Bytes;
@@ -27,7 +25,7 @@ interface Pulling {
 /** Makes the folder here like the one there. All folders that are written into are checked to be folders first. */
 export function pull({ world, root, folder, signal, far, files: openFiles }: Pulling): Mover {
   return {
-    async apply({ files, links, folders, removed, removedFolders }: Difference, listing: Listing, gauge: Gauge) {
+    async apply({ difference: { files, links, folders, removed, removedFolders }, source: listing, gauge }) {
       const at = (path: Bytes) => `${root}/${path}`;
       await makeFolders(root);
       for (const path of removed) await localFiles.remove(at(path));

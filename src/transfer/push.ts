@@ -1,9 +1,8 @@
 import type { World } from "../world.ts";
-import type { Gauge } from "./amounts.ts";
-import { archiveOf } from "./archive.ts";
+import { stagedArchive } from "./archive.ts";
 import { copyFile } from "./copy-file.ts";
 import type { Files } from "./files.ts";
-import type { Difference, Listing } from "./listing.ts";
+import type { Listing } from "./listing.ts";
 import { localFiles } from "./local-files.ts";
 import { type Bytes, folderOf, join } from "./names.ts";
 import { each } from "./pool.ts";
@@ -15,7 +14,7 @@ import type { Mover } from "./sync.ts";
 export const longFileBytes = 8 * 2 ** 20;
 
 interface Pushing {
-  readonly world: Pick<World, "random">;
+  readonly world: Pick<World, "clock" | "random">;
   /** Absolute. */
   readonly root: Bytes;
   readonly folder: Bytes;
@@ -28,22 +27,30 @@ interface ShellPushing extends Pushing {
   files(): Promise<Files | undefined>;
 }
 
-/** Everything as one stream, but for long files. */
+/** Everything as a stream or a few, but for long files. */
 export function pushThroughShell({ world, root, folder, signal, far, files: openFiles }: ShellPushing): Mover {
   return {
-    async apply({ files, links, folders, removed, removedFolders }: Difference, listing: Listing, gauge: Gauge) {
-      const long = files.filter((path) => (listing.get(path)?.bytes ?? 0) >= longFileBytes);
+    async apply({ difference, source, there, gauge }) {
+      const { files, links, folders, removed, removedFolders } = difference;
+      const isLong = (path: Bytes) => (source.get(path)?.bytes ?? 0) >= longFileBytes;
+      const long = files.filter(isLong);
       const to = long.length > 0 ? await openFiles() : undefined;
-      const small = to === undefined ? files : files.filter((path) => !long.includes(path));
+      const small = to === undefined ? files : files.filter((path) => !isLong(path));
       await far.remove(removed, removedFolders);
       if (files.length + links.length + folders.length === 0) return;
+      const present = new Set([...there].filter(([, { kind }]) => kind === "folder").map(([path]) => path));
+      for (const path of removedFolders) present.delete(path);
       const send = (what: { files: readonly Bytes[]; links: readonly Bytes[]; folders: readonly Bytes[] }) =>
-        far.send(archiveOf({
-          ...{ root, listing, ...what },
-          onBytes: (bytes) => gauge.addBytes(bytes),
-          onFile: () => gauge.addFile(),
-        }));
-      await send({ files: small, links, folders });
+        far.send((stage) =>
+          stagedArchive({
+            ...{ root, listing: source, stage, present, ...what },
+            onBytes: (bytes) => gauge.addBytes(bytes),
+            onFile: () => gauge.addFile(),
+          })
+        );
+      const batches = batchesOf(small, source);
+      for (const batch of batches.slice(0, -1)) await send({ files: batch, links: [], folders: [] });
+      await send({ files: batches.at(-1) ?? [], links, folders });
       if (to === undefined) return;
       await each(long, 2, async (path) => {
         await copyFile({
@@ -56,10 +63,30 @@ export function pushThroughShell({ world, root, folder, signal, far, files: open
         gauge.addFile();
       });
       // Their folders have another time now.
-      const touched = [...new Set(long.map(folderOf))].filter((path) => listing.has(path));
+      const touched = [...new Set(long.map(folderOf))].filter((path) => source.has(path));
       if (touched.length > 0) await send({ files: [], links: [], folders: touched });
     },
   };
+}
+
+/** So much is put in place at once, in bytes: what is replaced stays until then, and what is cut off is sent again. */
+const batchBytes = 64 * 2 ** 20;
+/** What a file takes besides its content. */
+const entryBytes = 1024;
+
+function batchesOf(files: readonly Bytes[], listing: Listing): Bytes[][] {
+  const batches: Bytes[][] = [];
+  let left = 0;
+  for (const path of files) {
+    const bytes = (listing.get(path)?.bytes ?? 0) + entryBytes;
+    if (batches.length === 0 || bytes > left) {
+      batches.push([]);
+      left = batchBytes;
+    }
+    batches.at(-1)?.push(path);
+    left -= bytes;
+  }
+  return batches;
 }
 
 /** One file after the other, many at once. */
@@ -68,7 +95,7 @@ export function pushThroughSftp(
 ): Mover {
   const at = (path: Bytes) => join(folder === "" ? "." : folder, path);
   return {
-    async apply({ files, links, folders, removed, removedFolders }: Difference, listing: Listing, gauge: Gauge) {
+    async apply({ difference: { files, links, folders, removed, removedFolders }, source: listing, gauge }) {
       await makeFolders(to, folder === "" ? "." : folder);
       await far.remove(removed, removedFolders);
       for (const path of folders) {

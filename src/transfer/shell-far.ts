@@ -1,6 +1,7 @@
 import { GpuError } from "../errors.ts";
 import { oneLine } from "../safe-text.ts";
 import type { Session } from "../ssh/session.ts";
+import type { World } from "../world.ts";
 import type { Far, FarListing } from "./far.ts";
 import {
   folderLine,
@@ -9,6 +10,7 @@ import {
   packCommand,
   packMark,
   removeCommand,
+  stagePrefix,
   unpackCommand,
 } from "./far-scripts.ts";
 import { Handover } from "./handover.ts";
@@ -17,6 +19,7 @@ import { bufferOf, type Bytes, bytesFrom, shown } from "./names.ts";
 import { readTar, type TarEntry } from "./tar-read.ts";
 
 interface ShellFarOptions {
+  readonly world: Pick<World, "random">;
   readonly session: Session;
   /** As people call the machine. */
   readonly name: string;
@@ -99,10 +102,11 @@ export class ShellFar implements Far {
     }
   }
 
-  /** Unpacks an archive there, into the folder, which is made where it is missing. */
-  async send(archive: AsyncIterable<Uint8Array>): Promise<void> {
-    const { exitCode, said } = await this.#run(unpackCommand, { archive });
-    if (exitCode !== 0) throw this.#failure("unpack there", said);
+  /** Unpacks a staged archive there; all of it or nothing of it is put in place. */
+  async send(archive: (stage: Bytes) => AsyncIterable<Uint8Array>): Promise<void> {
+    const stage = stagePrefix + Buffer.from(this.#options.world.random(6)).toString("hex");
+    const { exitCode, said } = await this.#run(unpackCommand, { ahead: `${stage}\n`, archive: archive(stage) });
+    if (exitCode !== 0) throw this.#failure(exitCode === 5 ? "put everything in place there" : "unpack there", said);
   }
 
   /** The entries of an archive of these files and links. */

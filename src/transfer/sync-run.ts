@@ -79,7 +79,7 @@ export async function openSync(context: Context, { dir, options, machine, folder
     const sftp = await session.sftp();
     return remoteFiles(stack.use(sftp), machine.name);
   });
-  const shell = new ShellFar({ session, name: machine.name, folder, signal });
+  const shell = new ShellFar({ world, session, name: machine.name, folder, signal });
   // The first look also tells how this machine can be worked with.
   let first: { found: FarListing | undefined } | undefined = { found: await shell.list() };
   const shared = { world, root, folder, signal };

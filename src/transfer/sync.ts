@@ -20,9 +20,16 @@ export interface SyncOptions {
   readonly exclude: readonly string[];
 }
 
+export interface Move {
+  readonly difference: Difference;
+  readonly source: Listing;
+  readonly there: Listing;
+  readonly gauge: Gauge;
+}
+
 /** What a difference is done with. */
 export interface Mover {
-  apply(difference: Difference, listing: Listing, gauge: Gauge): Promise<void>;
+  apply(move: Move): Promise<void>;
 }
 
 export interface Syncing {
@@ -83,12 +90,12 @@ export async function look(syncing: Syncing, known?: Listing): Promise<Look> {
 /** Looks, and does what has to be done. */
 export async function pass(syncing: Syncing, looked: Look): Promise<SyncResult> {
   const { context: { world, progress }, options, mover } = syncing;
-  const { difference, source, skipped, warnings } = looked;
+  const { difference, source, there, skipped, warnings } = looked;
   const startedAt = world.clock.now();
   const { files, links, removed, removedFolders, bytes, same } = difference;
   if (!options.isDryRun) {
     const gauge = new Gauge({ files: files.length, bytes }, world.clock, progress);
-    await mover.apply(difference, source, gauge);
+    await mover.apply({ difference, source, there, gauge });
   }
   progress(undefined);
   // What only gives way to something new is no loss.

@@ -8,12 +8,13 @@ export const SyncResult = z.object({
   bytes: z.number().describe("size of these files"),
   deleted: z.number().int().describe("files, links and folders deleted"),
   same: z.number().int().describe("files that were the same already"),
-  skipped: z.array(z.object({ name: z.string(), why: z.string() })).describe("what is not sent, and why"),
+  skipped: z.array(z.object({ name: z.string().describe("its path"), why: z.string().describe("the reason") }))
+    .describe("what is not sent, and why"),
   warnings: z.array(z.string()).describe("what the machine could not look at, in its own words"),
   dryRun: z.boolean().describe("nothing was changed"),
   planned: z.array(z.object({
-    action: z.enum(["send", "delete"]),
-    path: z.string(),
+    action: z.enum(["send", "delete"]).describe("what would be done"),
+    path: z.string().describe("to which file"),
     bytes: z.number().nullable().describe("null for what is deleted"),
   })).describe("what would be done; of a dry run only"),
   durationMs: z.number().describe("from start to end, in milliseconds"),

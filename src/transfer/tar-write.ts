@@ -22,6 +22,18 @@ export function tarHeader(path: Bytes, found: Found): Buffer {
   return Buffer.concat([...longEntry("L", name), ...longEntry("K", target), own]);
 }
 
+/** A file as a whole, for its owner alone. */
+export function tarFile(path: Bytes, content: Buffer): Buffer {
+  const head = tarHeader(path, { kind: "file", bytes: content.length, mode: 0o600, mtime: 0 });
+  return Buffer.concat([head, content, Buffer.alloc(tarPadding(content.length))]);
+}
+
+/** Another name for a file that is there when this is unpacked; nothing else of that file changes. */
+export function tarHardLink(path: Bytes, target: Bytes): Buffer {
+  const own = header({ name: path, target, mode: 0o600, mtime: 0, type: "1", bytes: 0 });
+  return Buffer.concat([...longEntry("L", path), ...longEntry("K", target), own]);
+}
+
 /** How many zero bytes fill a content up. */
 export function tarPadding(bytes: number): number {
   return (blockBytes - (bytes % blockBytes)) % blockBytes;

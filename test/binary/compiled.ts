@@ -122,6 +122,11 @@ export class Running {
     this.#stdoutEnd = this.#collect();
   }
 
+  /** What it has printed on stdout until now. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
   /** Resolves when `text` was printed on stdout; rejects when gpu ended before. */
   async printed(text: string): Promise<void> {
     const seen = new Promise<void>((resolve) => this.#waiting.push({ text, resolve }));

@@ -41,11 +41,18 @@ test("start, status, exec, stop", async () => {
   await home.expectNothingLeft();
 });
 
-const recipes = readdirSync(join(root, "recipes")).filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"));
+const recipes = readdirSync(join(root, "recipes")).filter((name) => /^[a-z-]+\.ts$/.test(name));
 
 test("there are recipes", () => expect(recipes.length).toBeGreaterThan(2));
 
-test.each(recipes)("recipes/%s on the local provider", async (name) => {
+test.each(recipes)("recipes/%s type-checks, and says what it does and takes", async (name) => {
+  await using home = new Home();
+  const { code, stdout, stderr } = await home.run(["run", join(root, "recipes", name), "--help"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/^[A-Z].*\.\n\nUsage: gpu run /);
+});
+
+test.each(["hello.ts", "test-on-gpu.ts"])("recipes/%s where there is next to nothing on PATH", async (name) => {
   await using home = new Home();
   home.write("gpu-ci.yaml", "test: echo the tests of a project\n");
   const { code, stdout, stderr } = await home.run(["run", join(root, "recipes", name)]);

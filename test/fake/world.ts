@@ -13,6 +13,8 @@ import { type SshServer, startSshServer } from "../../src/ssh/server.ts";
 import type { Clock, SpawnOptions, World } from "../../src/world.ts";
 import { fakeAbilities } from "./abilities.ts";
 import { type FakeMachine, FakeProvider } from "./provider.ts";
+import { type FakeRegistry, fakeRegistry } from "./registry.ts";
+import { releaseAnswer } from "./releases.ts";
 import { type FakeTerminal, fakeTerminal } from "./terminal.ts";
 
 /** A certain world: time stands still unless it is moved, chance counts, machines and a CI server live in this process. */
@@ -81,7 +83,13 @@ export async function fakeWorld(): Promise<FakeWorld> {
   });
 
   const world: Omit<World, "terminal"> = {
-    env: { PATH: process.env.PATH, HOME: home, CI_API_KEY: ciKey, CI_SERVER_URL: "http://ci.example:8000" },
+    env: {
+      PATH: process.env.PATH,
+      HOME: home,
+      CI_API_KEY: ciKey,
+      CI_SERVER_URL: "http://ci.example:8000",
+      GPU_RELEASE_URL: "http://releases.example",
+    },
     platform: process.platform,
     arch: process.arch,
     cwd,
@@ -96,6 +104,7 @@ export async function fakeWorld(): Promise<FakeWorld> {
     random: countingBytes(),
     async fetch(url, init) {
       const target = new URL(url);
+      if (target.host === "releases.example") return releaseAnswer(target);
       if (target.host !== "ci.example:8000") {
         throw Object.assign(new Error("Unable to connect"), { code: "ConnectionRefused" });
       }
@@ -104,13 +113,21 @@ export async function fakeWorld(): Promise<FakeWorld> {
     },
     dial: (to) => machines.dial(to),
     spawn: (command, options) =>
-      command.at(-1) === ":background" ? background(options.cwd) : spawnReal(command, options),
+      command.at(-1) === ":background"
+        ? background(options.cwd)
+        : spawnReal(command, command[1] === "add" ? { ...options, env: withRegistry(options.env) } : options),
   };
   const registry: ProviderRegistry = {
     local: () => Promise.resolve(local),
     cloud: () => Promise.resolve(cloud),
     ssh: () => Promise.resolve(sshProvider()),
   };
+  // Packages come from a registry of the page's own.
+  const withRegistry = (env: SpawnOptions["env"]) => ({
+    ...env,
+    npm_config_registry: (packages ??= stack.use(fakeRegistry())).url,
+  });
+  let packages: FakeRegistry | undefined;
   const background = (state: string) => {
     const ending = new AbortController();
     // With chance and time of its own: when it starts must not change what commands draw, and leases end by commands.
@@ -135,7 +152,12 @@ export async function fakeWorld(): Promise<FakeWorld> {
     openTerminal: (options) => fakeTerminal(options),
     advance: (ms) => clock.advance(ms),
     settle: (line) =>
-      line.replaceAll(cwd, "~/project").replaceAll(home, "~").replace('"latencyMs": null', '"latencyMs": 0')
+      line.replaceAll(cwd, "~/project").replaceAll(home, "~")
+        // What tests of recipes were run with, and how long they took.
+        .replace(/^2\| bun test v\S+ \(\w+\)/, "2| bun test").replace(/ \[\d+\.\d+m?s\]/, " [1.00ms]").replace(
+          '"latencyMs": null',
+          '"latencyMs": 0',
+        )
         // A machine counts the seconds of its jobs by a clock of its own.
         .replace(/("endedAt": ?"2026-01-01T12:00:0)[1-3]/, (_, begin: string) => `${begin}0`).replace(
           /SHA256:[A-Za-z0-9+/]{43}/g,

@@ -319,12 +319,25 @@ describe("what is kept", () => {
 
   test("of a server that was killed is cleared of what belongs to no job", async () => {
     await close();
-    for (const path of ["uploads/x.zip", "logs/x.log", "work/x/project/a", "sealed/x.bin"]) {
+    const id = crypto.randomUUID();
+    for (const path of [`uploads/${id}.zip`, `logs/${id}.log`, `work/${id}/project/a`, `sealed/${id}.bin`]) {
       await Bun.write(join(home, "data", path), "left");
     }
     await open();
     expect(await leftOvers()).toEqual([]);
     expect(await readdir(join(home, "data/sealed"))).toEqual([]);
+  });
+
+  test("in a folder that was somebody's before is theirs", async () => {
+    await close();
+    const theirs = ["uploads/photos.zip", "logs/app.log", "work/thesis/chapter"];
+    for (const path of theirs) await Bun.write(join(home, "data", path), "mine");
+    await open();
+    expect(await Promise.all(theirs.map((path) => Bun.file(join(home, "data", path)).text()))).toEqual([
+      "mine",
+      "mine",
+      "mine",
+    ]);
   });
 });
 

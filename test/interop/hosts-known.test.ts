@@ -197,7 +197,7 @@ describe("a host with a certificate", () => {
       .toHaveLength(8_000_008);
   });
 
-  test.each(["ecdsa"])("of an %s key too", async (type) => {
+  test.each(["ecdsa", "rsa"])("of an %s key too", async (type) => {
     await using other = await startCertified(type, "-n", "127.0.0.1");
     writeFileSync(known(), `@cert-authority * ${authority}\n`);
     expect(await login(other)).toBe("vouched for\n");

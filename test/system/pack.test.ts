@@ -82,6 +82,7 @@ describe("what is sent", () => {
     await symlink("folder", join(dir, "there"));
     await symlink("nowhere", join(dir, "dangling"));
     await symlink("loop", join(dir, "loop"));
+    await symlink(".", join(dir, "self"));
     await Bun.$`mkfifo ${join(dir, "pipe")}`;
     const { plan } = await packProject(dir, { ignore: true });
     expect(plan.skipped).toEqual([
@@ -89,6 +90,7 @@ describe("what is sent", () => {
       { name: "loop", why: "it is a link to itself" },
       { name: "out", why: "it is a link out of the project" },
       { name: "pipe", why: "it is not a file" },
+      { name: "self", why: "it is a link to a folder" },
       { name: "there", why: "it is a link to a folder" },
     ]);
     expect(new TextDecoder().decode(unzipSync(await archive())["link.txt"])).toBe("content");
@@ -108,6 +110,23 @@ describe("what is sent", () => {
       '"prod.env" looks like a file of variables, "settings.yaml" looks like an AWS key, ' +
       '"tests/key.ts" looks like a private key, and will be sent; a line in `.gpuignore` leaves it out',
     ]);
+  });
+
+  test.each([
+    ["aws.txt", `AWS_SECRET_ACCESS_KEY=${"k".repeat(40)}\n`, "an AWS key"],
+    ["it.json", `{"private_key":"-----BEGIN PRIVATE KEY-----\\n${"M".repeat(64)}\\n"}`, "a private key"],
+    ["npm.txt", `_authToken=npm_${"a".repeat(36)}\n`, "an npm token"],
+    ["ci.txt", `api_key=ci_${"a-".repeat(20)}\n`, "a key for a CI server"],
+    ["doc.txt", "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n", undefined],
+    ["code.ts", `const ci_${"a".repeat(41)} = "-----BEGIN PRIVATE KEY-----\\n...";\n`, undefined],
+  ])("%s is looked into", async (name, content, looksLike) => {
+    await write(name, content);
+    const { warnings } = (await packProject(dir, { ignore: true })).plan;
+    expect(warnings).toEqual(
+      looksLike === undefined ? [] : [
+        `${JSON.stringify(name)} looks like ${looksLike}, and will be sent; a line in \`.gpuignore\` leaves it out`,
+      ],
+    );
   });
 
   testWith("git")("ignore files mean what git says they mean, in a folder of a repository too", async () => {

@@ -169,7 +169,7 @@ describe("a bad recipe", () => {
     const { exitCode, stderr } = await run(
       body(`await gpu.start();\n  fail();\n  function fail() { throw new TypeError("no such thing"); }`),
     );
-    expect(stderr).toStartWith("error: TypeError: no such thing\n    at r.ts:5:");
+    expect(stderr).toContain("\nerror: TypeError: no such thing\n    at r.ts:5:");
     expect(stderr).toContain("    at r.ts:4:3\n");
     expect(stderr).toContain(`  5 |   function fail() { throw new TypeError("no such thing"); }`);
     expect(stderr).not.toContain("src/recipe");
@@ -248,7 +248,8 @@ describe("functions", () => {
       await gpu.machineStatus({}, { label: "first" });
       await gpu.machineStatus({}, { quiet: true });
       await gpu.slow({}, { timeout: 20 });`));
-    expect(stderr).toContain("first: asking\nerror: `gpu.slow` took longer than 20 ms");
+    expect(stderr).toStartWith("first: asking\n");
+    expect(stderr).toContain("\nerror: `gpu.slow` took longer than 20 ms");
     expect(bench.events).toEqual(["status", "status", "slow begins", "slow ends"]);
   });
 

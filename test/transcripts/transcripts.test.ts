@@ -10,7 +10,12 @@ import { type FakeWorld, fakeWorld } from "../fake/world.ts";
 import { steerableCloud } from "./steer.ts";
 import { parsePage, type Part, type Place, splitTyped, type Step, toWords, writePage } from "./page.ts";
 
-const pages = readdirSync(import.meta.dir).filter((file) => file.endsWith(".md")).toSorted();
+/** The topics of `gpu help` are pages too. */
+const topics = "../../src/surface/topics";
+const pages = [
+  ...readdirSync(import.meta.dir, { recursive: true, encoding: "utf8" }),
+  ...readdirSync(join(import.meta.dir, topics)).map((file) => join(topics, file)),
+].filter((file) => file.endsWith(".md")).toSorted();
 
 interface Played {
   readonly written: string;

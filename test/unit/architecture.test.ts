@@ -7,7 +7,17 @@ const source = join(import.meta.dir, "../../src");
 const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 
 /** Files at the root that hold facts and pure functions. */
-const facts = ["errors.ts", "world.ts", "command.ts", "duration.ts", "quote.ts", "safe-text.ts"];
+const facts = [
+  "errors.ts",
+  "world.ts",
+  "command.ts",
+  "duration.ts",
+  "quote.ts",
+  "safe-text.ts",
+  "size.ts",
+  "mask.ts",
+  "secret-name.ts",
+];
 /** What stands between a part and the system. */
 const system = [
   ...facts,
@@ -19,6 +29,7 @@ const system = [
   "libc.ts",
   "beside.ts",
   "event-queue.ts",
+  "heard.ts",
 ];
 /** What also knows the user's settings. */
 const settings = [...system, "config.ts", "secrets.ts", "../package.json"];
@@ -27,6 +38,7 @@ const settings = [...system, "config.ts", "secrets.ts", "../package.json"];
 const arrows: Readonly<Record<string, readonly string[]>> = {
   surface: facts,
   terminal: facts,
+  runs: [...system, "terminal"],
   http: system,
   ssh: system,
   models: [...facts, "surface"],
@@ -43,7 +55,12 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   recipe: [
     ...settings,
     "../dist/types.bin",
+    // What comes along is in the executable as text.
+    "../recipes",
+    "../dist/test-support.bin",
     "surface",
+    "instance",
+    "agent",
     "rent",
     "provider",
     "ssh",
@@ -54,11 +71,16 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "ci",
     "http",
     "background",
+    "emulate",
     "terminal",
+    "notify",
+    "runs",
   ],
+  notify: [...settings, "http"],
   configure: [...settings, "surface", "provider", "models", "terminal"],
-  doctor: [...settings, "configure", "background", "rent", "provider"],
+  doctor: [...settings, "configure", "background", "rent", "provider", "hosts"],
   emulate: [...system, "provider", "ssh", "terminal"],
+  upgrade: [...system, "http", "ssh"],
   commands: [
     ...settings,
     "hosts",
@@ -79,12 +101,16 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "http",
     "background",
     "terminal",
+    "notify",
+    "runs",
+    "upgrade",
   ],
 };
 
 /** Files at the root that put the parts together; the others there are below all parts. */
 const above = [
   "main.ts",
+  "test-main.ts",
   "app.ts",
   "commands.ts",
   "context.ts",
@@ -93,6 +119,7 @@ const above = [
   "outside.ts",
   "idle-look.ts",
   "hosted.ts",
+  "next-steps.ts",
   "shortcut.ts",
   "ends.ts",
 ];
@@ -112,7 +139,8 @@ function importsOf(file: string): string[] {
 }
 
 /** Its folder, or its name where it has none. */
-const partOf = (file: string) => file.startsWith("..") ? file : file.split("/")[0] ?? "";
+const partOf = (file: string) =>
+  file.startsWith("../recipes/") ? "../recipes" : file.startsWith("..") ? file : file.split("/")[0] ?? "";
 
 test("imports are found, however they are written", () => {
   expect(importsOf("commands.ts").length).toBeGreaterThan(30);
@@ -144,6 +172,7 @@ test("commands do not import each other", () => {
 /** Files that name the process, and what for. */
 const touching: Readonly<Record<string, string>> = {
   "main.ts": "hands it to the others",
+  "test-main.ts": "is the main file of the tests of recipes",
   "outside.ts": "is handed it by main.ts",
   "shortcut.ts": "is handed it by main.ts, where there is no time for a world",
   "ends.ts": "is handed it by shortcut.ts",
@@ -156,8 +185,8 @@ const touchingOnly: Readonly<Record<string, { readonly uses: RegExp; readonly wh
   "ci/runner/processes.ts": { uses: /process\.pid\b/, why: "must not end itself" },
   "background/reaping.ts": { uses: /process\.pid\b/, why: "says which process watches" },
   "recipe/session.ts": {
-    uses: /(printToStderr|takeExitCode|setTraps)\(process\b/,
-    why: "a recipe sees the real process: what it does to it is caught and undone",
+    uses: /(printToStderr|takeExitCode|setTraps|hearPrints)\(process\b|process\.pid\b/,
+    why: "a recipe sees the real process: what it does to it is caught and undone; its log says which it is",
   },
 };
 

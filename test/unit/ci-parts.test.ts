@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { viewEvent } from "../../src/ci/client/command.ts";
+import { readVariables } from "../../src/ci/client/variables.ts";
+import { openWhole } from "../../src/ci/whole-file.ts";
 import { readForm } from "../../src/ci/server/multipart.ts";
 import { readProject } from "../../src/ci/runner/project.ts";
 import { ciSettings } from "../../src/ci/client/settings.ts";
@@ -118,6 +121,10 @@ describe("a project", () => {
     ["test: a\ntests: b\n", "tests"],
     ["test: a\ntimeout: soon\n", "timeout: expected a duration"],
     ["test: [\n", "cannot be read"],
+    ["", "the file: "],
+    ["test: [a, b]\n", "test: expected one shell line"],
+    ["test: a\nsetup: npm ci\n", "setup: expected a list of shell lines"],
+    ["test: a\nenv: { CI: true }\n", "env.CI: expected text: put it in quotes"],
   ])("`gpu-ci.yaml` that is wrong says where: %j", async (text, why) => {
     await writeFile(join(folder, "gpu-ci.yaml"), text);
     await expect(readProject(folder, [])).rejects.toThrow(why);
@@ -150,5 +157,89 @@ describe("settings", () => {
     await expect(ciSettings({ env: { CI_SERVER_URL: "ftp://x" }, home: folder })).rejects.toThrow(
       "`ftp://x` is not the address of a CI server",
     );
+  });
+
+  test.each(["ключ", "a\nb", "a\u0000b", "é"])(
+    "a key that fits into no header is a usage error: %j",
+    async (apiKey) => {
+      await expect(ciSettings({ env: {}, home: folder }, { flags: { apiKey } })).rejects.toThrow("that no key has");
+    },
+  );
+});
+
+describe("variables for a job", () => {
+  const { signal } = new AbortController();
+
+  test("are read from a pipe too, which may be slow", async () => {
+    const path = join(folder, "pipe");
+    await Bun.$`mkfifo ${path}`;
+    const writing = Bun.spawn(["sh", "-c", `{ echo A=1; sleep 0.05; echo B=2; } > '${path}'`]);
+    expect(await readVariables("pipe", { cwd: folder, signal })).toEqual({ A: "1", B: "2" });
+    await writing.exited;
+  });
+
+  test("an interruption is heard while nobody writes to the pipe", async () => {
+    const path = join(folder, "pipe");
+    await Bun.$`mkfifo ${path}`;
+    const interrupt = new AbortController();
+    const reading = readVariables("pipe", { cwd: folder, signal: interrupt.signal });
+    interrupt.abort(new Error("Ctrl-C"));
+    await expect(reading).rejects.toThrow("Ctrl-C");
+    // Lets the thread go that waits for a writer.
+    await Bun.spawn(["sh", "-c", `: > '${path}'`]).exited;
+  });
+
+  test.each([
+    ["missing", "there is no file `missing`"],
+    [".", "cannot read `.`: it is a folder"],
+    ["/dev/zero", "`/dev/zero` is larger than 1 MiB"],
+  ])("of %s are refused", async (file, why) => {
+    await expect(readVariables(file, { cwd: folder, signal })).rejects.toThrow(why);
+  });
+});
+
+describe("a file that is written whole", () => {
+  const write = async (path: string, text: string) => {
+    const whole = await openWhole(path);
+    await whole.file.writeFile(text);
+    await whole.keep();
+  };
+
+  test("replaces a file, through a link too, and leaves nothing where it is not kept", async () => {
+    const path = join(folder, "it");
+    await write(path, "first");
+    await symlink("it", join(folder, "link"));
+    await write(join(folder, "link"), "second");
+    const dropped = await openWhole(path);
+    await dropped.file.writeFile("third");
+    await dropped.drop();
+    expect(
+      (await readdir(folder, { withFileTypes: true })).map((each) => `${each.name} ${each.isSymbolicLink()}`).sort(),
+    )
+      .toEqual(["it false", "link true"]);
+    expect(await readFile(path, "utf8")).toBe("second");
+  });
+
+  test("does not put a file in the place of a pipe or a device", async () => {
+    const path = join(folder, "pipe");
+    await Bun.$`mkfifo ${path}`;
+    const reader = Bun.spawn(["cat", path], { stdout: "pipe" });
+    await write(path, "through");
+    expect(await new Response(reader.stdout).text()).toBe("through");
+    expect((await stat(path)).isFIFO()).toBe(true);
+    // As root too, whose `/dev/null` a new name could replace.
+    await symlink("/dev/null", join(folder, "null"));
+    await write(join(folder, "null"), "gone");
+    expect((await stat(join(folder, "null"))).isCharacterDevice()).toBe(true);
+    expect((await readdir(folder)).sort()).toEqual(["null", "pipe"]);
+  });
+});
+
+describe("what a command says at the end", () => {
+  test("where the report has failures and the test line ended well, it does not say that all passed", () => {
+    const results = { passed: 1, failed: 2, skipped: 0 };
+    const said = (success: boolean) => viewEvent({ type: "complete", success, results });
+    expect(said(true)).toEqual({ stderr: "The test command ended with exit code 0: 1 passed, 2 failed, 0 skipped." });
+    expect(said(false)).toEqual({ stderr: "The tests failed: 1 passed, 2 failed, 0 skipped." });
   });
 });

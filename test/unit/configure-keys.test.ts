@@ -16,7 +16,7 @@ describe("a dotted key", () => {
     ["models.qwen2.5.context", ["models", "qwen2.5", "context"]],
     ["models.qwen2.context", ["models", "qwen2", "context"]],
     ['models."llama-3.1".context', ["models", "llama-3.1", "context"]],
-    ["notify.anything.at.all", ["notify", "anything", "at", "all"]],
+    ["notify.team.secret", ["notify", "team", "secret"]],
     ["providers", ["providers"]],
   ])("%s", (text, keys) => {
     expect(readKey(text, config)).toEqual(keys);

@@ -90,7 +90,11 @@ test("groups hold names, ranges and other hosts, which keep what is said of them
       about: { names: ["round"] },
     },
   });
-  expect(() => configuredHosts({ hosts })).toThrow("the group `round` holds itself");
+  const broken = configuredHosts({ hosts });
+  expect(() => broken.find("round")).toThrow("the group `round` holds itself");
+  // Only what is asked for fails.
+  expect(broken.broken.map(({ name }) => name)).toEqual(["round", "about"]);
+
   const { round: _round, about: _about, ...good } = hosts;
   const known = configuredHosts({ hosts: good });
   expect(known.find("lab")?.map(({ name, spec }) => `${spec.user}@${name}`)).toEqual([
@@ -110,7 +114,7 @@ test("groups hold names, ranges and other hosts, which keep what is said of them
 
 test("a range as the key of a host is told where it belongs", () => {
   const { hosts } = Config.parse({ hosts: { "node[1-3]": {} } });
-  expect(() => configuredHosts({ hosts })).toThrow(
+  expect(() => configuredHosts({ hosts }).find("node[1-3]")).toThrow(
     expect.objectContaining({ hint: expect.stringContaining('`lab: { range: "node[01-32]" }`') }),
   );
 });

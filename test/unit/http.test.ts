@@ -87,6 +87,14 @@ describe("a request", () => {
     ],
     ["cut", system("ECONNRESET"), "the connection to the server at https://example.test was cut: ECONNRESET"],
     [
+      "cut",
+      system(
+        "ECONNRESET",
+        "It was closed. For more information, pass `verbose: true` in the second argument to fetch()",
+      ),
+      "the connection to the server at https://example.test was cut: It was closed.",
+    ],
+    [
       "proxy",
       system("ProxyConnectFailed"),
       "cannot reach the server at https://example.test through the proxy: ProxyConnectFailed",

@@ -8,6 +8,7 @@ import { parseArguments } from "../../src/surface/argv.ts";
 import { findCommand } from "../../src/surface/find.ts";
 import { globalParams } from "../../src/surface/globals.ts";
 import { readParams } from "../../src/surface/params.ts";
+import { topicNames } from "../../src/surface/topics.ts";
 import { toWords } from "../transcripts/page.ts";
 
 const root = join(import.meta.dir, "../..");
@@ -33,6 +34,7 @@ async function mistakeIn(line: string): Promise<string | undefined> {
   const [first = ""] = words;
   // `gpu <command> --help`, `gpu …`, and the process that is nobody's to type.
   if (/^[<…-]/.test(first) || first === "agent" || first === "complete" || first === "version") return undefined;
+  if (first === "help" && topicNames.includes(words[1] ?? "")) return undefined;
   if (first === "help") return await mistakeIn(`gpu ${words.slice(1).join(" ")}`);
   try {
     const found = findCommand(commands, words);

@@ -6,8 +6,9 @@ import { runApp } from "../../src/app.ts";
 import { type Command, type CommandEntry, defineCommand, defineStream } from "../../src/command.ts";
 import { GpuError } from "../../src/errors.ts";
 import { outside } from "../../src/outside.ts";
-import { instanceHandle } from "../../src/recipe/handles.ts";
+import { instanceHandle } from "../../src/recipe/instance-handle.ts";
 import type { World } from "../../src/world.ts";
+import { noParts } from "./instance-parts.ts";
 import { fakeTerminal } from "../fake/terminal.ts";
 
 /** A folder with recipes, and an app whose machines are made of thin air. */
@@ -102,8 +103,7 @@ function fakeCommands(events: string[]): CommandEntry[] {
     },
     handle: ({ id }) =>
       instanceHandle({
-        isOurs: true,
-        close: () => Promise.resolve(),
+        ...noParts,
         lease: {
           clock: { now: () => 0, sleep: () => new Promise(() => {}) },
           label: id,
@@ -118,18 +118,15 @@ function fakeCommands(events: string[]): CommandEntry[] {
           await output(new TextEncoder().encode(`${id} did ${command}\n`), "stdout");
           return { exitCode: command.startsWith("false") ? 1 : 0 };
         },
-        startJob: () => Promise.reject(new Error("no job here")),
-        openTunnel: (forward) => {
+        openTunnel: ({ forward = ["0:ci"] }) => {
           events.push(`tunnel ${forward.join(" ")}`);
           return Promise.resolve({
-            forwards: [{ localPort: 4000, remote: "ci" }],
+            forwards: [{ kind: "local", localPort: 4000, remote: "ci" }],
             agentToken: "secret",
+            keep: () => Promise.resolve(void events.push("keep tunnel")),
             close: () => Promise.resolve(void events.push("close tunnel")),
           });
         },
-        upload: () => Promise.resolve(),
-        download: () => Promise.resolve(),
-        sync: () => Promise.reject(new Error("not here")),
         keep: ({ why }) => Promise.resolve(void events.push(`keep ${id}: ${why}`)),
         stop: () => Promise.resolve(void events.push(`stop ${id}`)),
       }),

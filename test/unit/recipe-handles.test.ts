@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
 import { FakeClock } from "../fake/clock.ts";
-import { instanceHandle, type InstanceParts, tunnelHandle } from "../../src/recipe/handles.ts";
+import type { InstanceParts } from "../../src/recipe/handles.ts";
+import { instanceHandle } from "../../src/recipe/instance-handle.ts";
+import { tunnelHandle } from "../../src/recipe/tunnel-handle.ts";
+import { noParts } from "./instance-parts.ts";
 
 /** Nothing is due. */
 const endlessLease = {
@@ -15,17 +18,10 @@ function machine(parts: Partial<InstanceParts> = {}) {
   const events: string[] = [];
   const say = (event: string) => Promise.resolve(void events.push(event));
   const handle = instanceHandle({
-    isOurs: true,
-    close: () => Promise.resolve(),
+    ...noParts,
     lease: endlessLease,
     id: "i-1",
     name: "box",
-    execute: () => Promise.resolve({ exitCode: 0 }),
-    startJob: () => Promise.reject(new Error("no job here")),
-    openTunnel: () => Promise.reject(new Error("no tunnel here")),
-    upload: () => say("upload"),
-    download: () => say("download"),
-    sync: () => Promise.reject(new Error("not here")),
     keep: () => say("keep"),
     stop: () => say("stop"),
     ...parts,
@@ -68,16 +64,17 @@ test("a keep that failed does not keep", async () => {
 
 test("a tunnel knows where its ports lead, and closes once", async () => {
   let closed = 0;
-  const parts = { agentToken: "secret", close: () => Promise.resolve(void closed++) };
+  const parts = { agentToken: "secret", keep: () => Promise.resolve(), close: () => Promise.resolve(void closed++) };
+  const kind = "local" as const;
   const tunnel = tunnelHandle({
     ...parts,
-    forwards: [{ localPort: 4000, remote: "8888" }, { localPort: 4001, remote: "ci" }],
+    forwards: [{ kind, localPort: 4000, remote: "8888" }, { kind, localPort: 4001, remote: "ci" }],
   });
   expect(tunnel.url).toBe("http://127.0.0.1:4000");
   expect(tunnel.ci()).toEqual({ server: "http://127.0.0.1:4001", apiKey: "secret" });
   await Promise.all([tunnel.close(), tunnel[Symbol.asyncDispose]()]);
   expect(closed).toBe(1);
-  expect(() => tunnelHandle({ ...parts, forwards: [{ localPort: 4000, remote: "8888" }] }).ci()).toThrow(
+  expect(() => tunnelHandle({ ...parts, forwards: [{ kind, localPort: 4000, remote: "8888" }] }).ci()).toThrow(
     "does not lead to the instance's CI server",
   );
 });

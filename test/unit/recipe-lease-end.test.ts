@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { instanceHandle } from "../../src/recipe/handles.ts";
+import { instanceHandle } from "../../src/recipe/instance-handle.ts";
+import { noParts } from "./instance-parts.ts";
 import { LeaseEnd } from "../../src/recipe/lease-end.ts";
 import { FakeClock } from "../fake/clock.ts";
 
@@ -24,15 +25,7 @@ function leased({ minutes = 60 } = {}) {
     note: (text: string) => notes.push(text),
   };
   const handle = instanceHandle({
-    ...{ id: "i-1", name: "box", isOurs: true, lease: watched },
-    execute: () => Promise.resolve({ exitCode: 0 }),
-    startJob: () => Promise.reject(new Error("no job here")),
-    openTunnel: () => Promise.reject(new Error("no tunnel here")),
-    upload: () => Promise.resolve(),
-    download: () => Promise.resolve(),
-    sync: () => Promise.reject(new Error("not here")),
-    keep: () => Promise.resolve(),
-    close: () => Promise.resolve(),
+    ...{ ...noParts, id: "i-1", name: "box", lease: watched },
     stop: () => Promise.resolve(void say("stopped")),
   });
   return {

@@ -47,13 +47,14 @@ async function run(code: string, options?: { signal?: AbortSignal }) {
 
 describe("$", () => {
   test("gives text, lines, JSON and exit codes, and shows what is not read", async () => {
-    const { stdout } = await run(`
+    const { stdout, stderr } = await run(`
       await $\`echo shown\`;
       await $\`echo hidden\`.quiet();
       const name = "a b";
       return [await $\`printf '%s\\\\n' \${name} c\`.lines(), await $\`echo '{"a":1}'\`.json(), (await $\`exit 3\`.nothrow()).exitCode];`);
-    expect(stdout).toStartWith("shown\n");
-    expect(JSON.parse(stdout.slice("shown\n".length))).toEqual([["a b", "c"], { a: 1 }, 3]);
+    expect(stderr).toContain("echo shown | shown\n");
+    expect(stderr).not.toContain("hidden");
+    expect(JSON.parse(stdout)).toEqual([["a b", "c"], { a: 1 }, 3]);
   });
 
   test("throws when a command fails, with its last words and the line", async () => {
@@ -91,6 +92,66 @@ describe("$", () => {
     expect(JSON.parse(stdout)).toEqual(["i-1 did echo 'a b'", 1]);
     expect(bench.events).toEqual(["start i-1", "i-1$ echo 'a b'", "i-1$ false", "stop i-1"]);
   });
+});
+
+describe("what nobody awaits fails the run, with its line", () => {
+  test.each([
+    ["void $`echo 1`.pipe($`cat`);", "nobody waited for `$`"],
+    ["void $`echo 1`.text();", "nobody waited for `$.text`"],
+    ["void poll(() => true);", "nobody waited for `poll`"],
+    ["void sleep('1h');", "nobody waited for `sleep`"],
+    ["void retry(() => 1);", "nobody waited for `retry`"],
+    ["void parallel([1], () => 1);", "nobody waited for `parallel`"],
+    ["void notify('done');", "nobody waited for `notify`"],
+    ["void secrets.find('HF_TOKEN');", "nobody waited for `secrets.find`"],
+  ])("%s", async (code, message) => {
+    bench.write({
+      "r.ts":
+        `import { $, notify, parallel, poll, retry, secrets, sleep } from "gpu";\nexport default async () => {\n${code}\n};`,
+    });
+    const { exitCode, stderr } = await bench.run(["run", "--no-check", "r.ts"]);
+    expect(stderr).toContain(`error: ${message}`);
+    expect(stderr).toContain("    at r.ts:3:");
+    expect(exitCode).toBe(1);
+  });
+});
+
+test("functions in other files belong to the run, and to the part of it that calls them", async () => {
+  bench.write({
+    "helper.ts": `import { $, sleep } from "gpu";
+      export const build = async (name: string) => {
+        if (name === "bad") throw new Error("bad");
+        await sleep("1h").catch((error) => $\`echo \${name}: \${error.message}\`.text().catch(() => {}));
+        throw new Error("not reached by " + name);
+      };`,
+    "r.ts": `import { parallel } from "gpu";
+      import { build } from "./helper.ts";
+      export default async () => { await parallel(["a", "b", "bad"], build); };`,
+  });
+  const { stderr, exitCode } = await bench.run(["run", "--no-check", "r.ts"]);
+  expect(stderr).toContain("error: bad\n    at helper.ts:3:");
+  expect(exitCode).toBe(1);
+});
+
+test("a secret is stars in all that a run prints: live, in its error, in its result", async () => {
+  const env = { ...bench.world.env, HF_TOKEN: "hf_0123456789" };
+  Object.assign(bench.world, { env });
+  const recipe = (end: string) =>
+    `import { $, log, secrets } from "gpu";
+     export default async () => {
+       const token = await secrets.get("HF_TOKEN");
+       log.info("log", token);
+       await $\`printf 'cut %.6s' "$T"; sleep 0.05; printf '%s\\n' "$T" | cut -c 7-\`.env({ T: token });
+       ${end}
+     };`;
+  const runs = ["return { token };", "throw new Error('with ' + token);", "await $`cat; exit 3`.stdin(token).quiet();"];
+  for (const end of runs) {
+    bench.write({ "r.ts": recipe(end) });
+    const { stdout, stderr } = await bench.run(["run", "--no-check", "r.ts"]);
+    expect(stdout + stderr).not.toContain("0123456789");
+    expect(stderr).toContain("cut ********");
+    expect(stdout + stderr).toContain("log ********");
+  }
 });
 
 /** The sleeper's id was written down; it is dead, or a zombie that waits for init. */

@@ -87,8 +87,9 @@ export async function openClient(context: Context, { instance, ...flags }: Serve
   };
   if (instance !== undefined) {
     const { openInstanceServer } = await import("../../instance/ci-server.ts");
-    const { server, apiKey, close } = await openInstanceServer(context, instance);
-    return { client: ciClient({ ...how, server, apiKey }), [Symbol.asyncDispose]: close };
+    const { server, apiKey, gone, close } = await openInstanceServer(context, instance);
+    const client = ciClient({ ...how, server, apiKey, signal: AbortSignal.any([signal, gone]) });
+    return { client, [Symbol.asyncDispose]: close };
   }
   const { activeProfile, profileName } = await import("../../config.ts");
   const { readSecret } = await import("../../secrets.ts");
@@ -123,7 +124,10 @@ export function viewEvent(event: CiEventOutput): View {
   // A very long line comes in pieces, and the last line may have no end: what is printed is what was said.
   if (event.type === "log") return new TextEncoder().encode(event.data);
   const counts = event.results === undefined ? "" : `: ${countsText(event.results)}`;
-  const outcome = `The tests ${event.success ? "passed" : "failed"}${counts}.`;
+  // A test line may end well whatever its report says; its exit code is what counts.
+  const isOdd = event.success && (event.results?.failed ?? 0) > 0;
+  const passed = isOdd ? "The test command ended with exit code 0" : "The tests passed";
+  const outcome = `${event.success ? passed : "The tests failed"}${counts}.`;
   return { stderr: event.reason === undefined ? outcome : `${event.reason}\n${outcome}` };
 }
 
@@ -159,7 +163,13 @@ export async function* followed(
       }
     }
   } catch (error) {
-    if (!signal.aborted || jobId === undefined || !(signal.reason instanceof InterruptedError)) throw error;
+    if (!signal.aborted || !(signal.reason instanceof InterruptedError)) throw error;
+    if (jobId === undefined) {
+      throw new InterruptedError(signal.reason.signal, {
+        message: "stopped before the server named a job",
+        hint: "`gpu ci list` shows whether it made one",
+      });
+    }
     throw new InterruptedError(signal.reason.signal, {
       message: `stopped waiting; job ${jobId} goes on`,
       hint: `\`${resumeCommand(context, flags, jobId)}\` follows it again`,

@@ -1,18 +1,17 @@
-import { open, rename, rm } from "node:fs/promises";
-import { randomUUID } from "node:crypto";
 import { CiError } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
+import { openWhole } from "../whole-file.ts";
 import type { CiEventLots } from "./client.ts";
 import { LogText } from "./log-text.ts";
 
 /** Writes a log to a file, whole or not at all, and returns how many lines it has. */
 export async function saveLog(lots: CiEventLots, path: string, { isRaw }: { isRaw: boolean }): Promise<number> {
-  const draft = `${path}.${randomUUID()}.new`;
   // Somebody may read it with `cat`, so it is as harmless as on the terminal.
   const text = isRaw ? undefined : new LogText({ isColored: true });
-  const file = await open(draft, "wx", 0o600).catch((error) => {
+  const failing = (error: unknown): never => {
     throw cannotWrite(path, error);
-  });
+  };
+  const whole = await openWhole(path).catch(failing);
   let lines = 0;
   try {
     let isMidLine = false;
@@ -20,23 +19,17 @@ export async function saveLog(lots: CiEventLots, path: string, { isRaw }: { isRa
       if (said === "") return;
       for (let at = said.indexOf("\n"); at >= 0; at = said.indexOf("\n", at + 1)) lines++;
       isMidLine = !said.endsWith("\n");
-      await file.writeFile(said).catch((error) => {
-        throw cannotWrite(path, error);
-      });
+      await whole.file.writeFile(said).catch(failing);
     };
     for await (const lot of lots) {
       const said = lot.flatMap((event) => (event.type === "log" ? [event.data] : [])).join("");
       await write(text === undefined ? said : text.write(said));
     }
     await write(text?.end() ?? "");
-    await file.close();
-    await rename(draft, path).catch((error) => {
-      throw cannotWrite(path, error);
-    });
+    await whole.keep().catch(failing);
     return lines + (isMidLine ? 1 : 0);
   } catch (error) {
-    await file.close().catch(() => {});
-    await rm(draft, { force: true });
+    await whole.drop().catch(() => {});
     throw error;
   }
 }

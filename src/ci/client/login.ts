@@ -61,13 +61,14 @@ async function answersOf(
     throw new UsageError("the address of the CI server is missing", { hint: "`--server` names it" });
   }
   return {
-    server: server ?? await askText(terminal, {
+    server: server ?? (await askText(terminal, {
       question: "Address of the CI server",
       flag: "--server",
-      initial: likely ?? defaultServer,
-      complain: complaintOf,
+      // A guess stands aside: who pastes an address has not to delete it first.
+      ...(likely === undefined ? { placeholder: defaultServer } : { initial: likely }),
+      complain: (answer) => (answer === "" && likely === undefined ? undefined : complaintOf(answer)),
       signal,
-    }),
+    }) || defaultServer),
     apiKey: apiKey ?? await askSecret(terminal, {
       question: "Your API key for it",
       flag: "--api-key",

@@ -1,31 +1,26 @@
-import { randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
 import { GpuError } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
+import { openWhole } from "../whole-file.ts";
 
 /** Writes a stream to a file that is there whole or not at all, its owner's alone. Returns its size. */
 export async function writeStreamWhole(
   path: string,
   stream: AsyncIterable<Uint8Array>,
 ): Promise<number> {
-  const draft = `${path}.${randomUUID()}.new`;
   let bytes = 0;
   const wrapped = (error: unknown) => new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, { cause: error });
+  const failing = (error: unknown): never => {
+    throw wrapped(error);
+  };
+  const whole = await openWhole(path).catch(failing);
   try {
-    await using file = await open(draft, "wx", 0o600).catch((error) => {
-      throw wrapped(error);
-    });
     for await (const part of stream) {
       bytes += part.length;
-      await file.writeFile(part).catch((error) => {
-        throw wrapped(error);
-      });
+      await whole.file.writeFile(part).catch(failing);
     }
-    await rename(draft, path).catch((error) => {
-      throw wrapped(error);
-    });
+    await whole.keep().catch(failing);
   } catch (error) {
-    await rm(draft, { force: true }).catch(() => {});
+    await whole.drop().catch(() => {});
     throw error;
   }
   return bytes;

@@ -41,10 +41,13 @@ export async function packForCommand({ dir, ignore, use, except }: PackRequest, 
 }
 
 /** Asks where somebody can be asked. A script that sends its project goes on sending it. */
-async function confirmSending({ world: { terminal }, globals, signal, progress }: Context): Promise<void> {
+async function confirmSending({ world: { terminal }, globals, signal, progress, around }: Context): Promise<void> {
   const { askYesNo, canAsk } = await import("../../terminal/ask.ts");
   if (globals.yes || globals.json || globals.quiet || !canAsk(terminal)) return;
   progress(undefined);
-  if (await askYesNo("Send it all the same?", terminal, signal)) return;
+  let isYes = false;
+  // In its turn: behind the warnings it is about, which a terminal may take a moment to write.
+  await around(async () => void (isYes = await askYesNo("Send it all the same?", terminal, signal)));
+  if (isYes) return;
   throw new GpuError("nothing was sent: the answer was no", { hint: "`.gpuignore` names what stays here" });
 }

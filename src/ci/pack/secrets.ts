@@ -18,18 +18,28 @@ const names: readonly (readonly [RegExp, string])[] = [
   [/^(kubeconfig|.*\.tfstate(\.backup)?|_?netrc|htpasswd)$/i, "credentials"],
 ];
 
+const awsSecret = /aws_secret_access_key["']?\s*[=:]\s*["']?(?!\S*EXAMPLE)[A-Za-z0-9/+]{40}\b/i;
+
 /** What stands in a text: a rare word to look for, and what it must be part of. */
 const marks: readonly (readonly [word: string, whole: RegExp, looksLike: string])[] = [
-  ["PRIVATE KEY-----", /-----BEGIN ([A-Z0-9]+ ){0,2}PRIVATE KEY-----\r?\n(?!\s*[.<$])/, "a private key"],
+  [
+    "PRIVATE KEY-----",
+    /-----BEGIN ([A-Z0-9]+ ){0,2}PRIVATE KEY-----(\r?\n(?!\s*[.<$])|\\n[A-Za-z0-9+/]{40})/,
+    "a private key",
+  ],
   ["PuTTY-User-Key-File", /^PuTTY-User-Key-File-\d/m, "a private key"],
   ["AKIA", /\bAKIA(?![0-9A-Z]*EXAMPLE)[0-9A-Z]{16}\b/, "an AWS key"],
   ["ASIA", /\bASIA[0-9A-Z]{16}\b/, "an AWS key"],
-  ["aws_secret_access_key", /aws_secret_access_key\s*[=:]\s*["']?[A-Za-z0-9/+]{40}\b/i, "an AWS key"],
+  ["AWS_SECRET_ACCESS_KEY", awsSecret, "an AWS key"],
+  ["aws_secret_access_key", awsSecret, "an AWS key"],
   ["ghp_", /\bghp_[A-Za-z0-9]{36}\b/, "a GitHub token"],
   ["github_pat_", /\bgithub_pat_[A-Za-z0-9_]{50,}/, "a GitHub token"],
   ["hf_", /\bhf_[A-Za-z]{34}\b/, "a Hugging Face token"],
   ["xox", /\bxox[abprs]-[0-9A-Za-z-]{20,}/, "a Slack token"],
   ["AIza", /\bAIza[0-9A-Za-z_-]{35}\b/, "a Google key"],
+  ["npm_", /\bnpm_[A-Za-z0-9]{36}\b/, "an npm token"],
+  ["glpat-", /\bglpat-[A-Za-z0-9_-]{20}/, "a GitLab token"],
+  ["ci_", /\bci_[A-Za-z0-9_-]{40}(?![A-Za-z0-9_-])/, "a key for a CI server"],
   ["sk-", /\bsk-(ant-|proj-)?[A-Za-z0-9_-]{40,}/, "an API key"],
 ];
 

@@ -159,6 +159,7 @@ function resolveFile(
   try {
     if (isLink) {
       real = realpathSync(path);
+      if (real === root) return "it is a link to a folder";
       if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) return "it is a link out of the project";
     }
     stats = lstatSync(real);

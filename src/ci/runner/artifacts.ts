@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, lstatSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
@@ -63,12 +63,21 @@ export function artifactPath(folder: string, artifacts: readonly Artifact[], nam
 
 function move(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if (systemCode(error) !== "EXDEV") throw error;
+  // What has another name somewhere else is not ours to change: a package manager links from its store.
+  if (lstatSync(from).nlink > 1 || !isRenamed(from, to)) {
     copyFileSync(from, to);
     rmSync(from);
   }
   chmodSync(to, 0o600);
+}
+
+/** False where the two lie on different file systems. */
+function isRenamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (systemCode(error) !== "EXDEV") throw error;
+    return false;
+  }
 }

@@ -17,12 +17,14 @@ export interface ControlGroups {
 const root = "/sys/fs/cgroup";
 const periodUs = 100_000;
 
-/** Control groups for these limits, as far as this system lets us make them; undefined where it does not at all. */
+/**
+ * Control groups for these limits, as far as this system lets us make them; undefined where it does not at all. There
+ * is one without limits, too: it tells what belongs to the job.
+ */
 export function makeControlGroups(id: string, limits: JobLimits, platform: NodeJS.Platform): ControlGroups | undefined {
   if (platform !== "linux") return undefined;
   const name = nameOf(id);
   const wanted = settingsFor(limits);
-  if (wanted.length === 0) return undefined;
   const isUnified = existsSync(join(root, "cgroup.controllers"));
   const made = isUnified ? unified(name, wanted) : separate(name, wanted);
   if (made.length === 0) return undefined;
@@ -37,9 +39,20 @@ export function makeControlGroups(id: string, limits: JobLimits, platform: NodeJ
 
 /** Removes what a killed process left of a job's control groups, once nothing of the job runs any more. */
 export function removeControlGroups(id: string, platform: NodeJS.Platform): void {
-  if (platform !== "linux") return;
+  for (const folder of foldersOf(id, platform)) removeFolder(folder);
+}
+
+/** What runs in a job's control groups. */
+export function processesInGroups(id: string, platform: NodeJS.Platform): number[] {
+  const pids = foldersOf(id, platform).flatMap((folder) => textOf(folder, ["cgroup.procs"]).split("\n").map(Number));
+  // 0 stands for one that this process cannot see.
+  return [...new Set(pids.filter((pid) => pid > 0))];
+}
+
+function foldersOf(id: string, platform: NodeJS.Platform): string[] {
+  if (platform !== "linux") return [];
   const parents = [...unifiedParents(), ...["memory", "pids", "cpu"].map((controller) => join(root, controller))];
-  for (const parent of parents) removeFolder(join(parent, nameOf(id)));
+  return parents.map((parent) => join(parent, nameOf(id)));
 }
 
 interface Setting {
@@ -65,10 +78,8 @@ function settingsFor({ memoryBytes, processes, cpus }: JobLimits): Setting[] {
       separate: [["memory.limit_in_bytes", value]],
     });
   }
-  if (processes !== undefined) {
-    const file = [["pids.max", `${Math.ceil(processes)}`]] as const;
-    settings.push({ limit: "processes", controller: "pids", unified: file, separate: file });
-  }
+  const file = [["pids.max", processes === undefined ? "max" : `${Math.ceil(processes)}`]] as const;
+  settings.push({ limit: "processes", controller: "pids", unified: file, separate: file });
   if (cpus !== undefined) {
     const quota = `${Math.max(1_000, Math.round(cpus * periodUs))}`;
     settings.push({

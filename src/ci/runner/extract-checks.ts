@@ -12,6 +12,9 @@ export const defaultLimits: ExtractLimits = { entries: 200_000, bytes: 64 * 2 **
 /** What unpacks to so many times its size, and to so much, is a bomb: source text shrinks to a fifth. */
 const bomb = { times: 200, bytes: 2 ** 30 } as const;
 
+/** As PATH_MAX of Linux; its many folders would be looked at one by one. */
+const maxNameBytes = 4096;
+
 /** What an entry announces is a claim; `writeEntry` counts what comes out of it and allows no more. */
 export function refuseTooMuch(entries: readonly DirectoryEntry[], limits: ExtractLimits, archiveBytes: number): void {
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
@@ -39,6 +42,7 @@ export function safeParts(entry: DirectoryEntry, platform: NodeJS.Platform): str
   if (entry.kind === "link") throw new ArchiveError(`${shown} is a link`);
   if (entry.kind === "other") throw new ArchiveError(`${shown} is a device or a pipe`);
   if (entry.method !== 0 && entry.method !== 8) throw new ArchiveError(`${shown} is packed in a way that is not known`);
+  if (Buffer.byteLength(entry.name) > maxNameBytes) throw new ArchiveError(`${shown} is longer than a path may be`);
   if (entry.name === "" || entry.name.includes("\0")) throw new ArchiveError(`${shown} is not a file name`);
   const isAbsolute = /^([/\\]|[A-Za-z]:[/\\])/.test(entry.name);
   // A backslash parts folders on Windows, where `..\x` would leave the folder.

@@ -10,6 +10,8 @@ export class JobLog {
   readonly #maxBytes: number;
   #leftBytes: number;
   #isMidLine: boolean;
+  /** What a full disk did not take. */
+  readonly #unsaid: string[] = [];
 
   private constructor(descriptor: number, maxBytes = defaultMaxBytes) {
     this.#descriptor = descriptor;
@@ -33,21 +35,28 @@ export class JobLog {
     if (isTooMuch) this.note(`the log is cut here, at ${sizeText(this.#maxBytes)}; the job goes on`);
   }
 
-  /** Writes a line of whoever runs the job; also into a log that is cut. */
+  /** Writes a line of whoever runs the job; also into a log that is cut. What cannot be written is tried again by `close`. */
   note(text: string): void {
-    this.#append(Buffer.from(`${this.#isMidLine ? "\n" : ""}gpu: ${text}\n`));
+    try {
+      this.#append(Buffer.from(`${this.#isMidLine ? "\n" : ""}gpu: ${text}\n`));
+    } catch {
+      this.#unsaid.push(text);
+    }
   }
 
   /** Nothing more is written by this one. */
   close(): void {
+    for (const text of this.#unsaid.splice(0)) this.note(text);
     if (this.#descriptor !== undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
   }
 
   #append(bytes: Uint8Array): void {
     if (this.#descriptor === undefined || bytes.length === 0) return;
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
-    this.#isMidLine = bytes.at(-1) !== newline;
+    for (let at = 0; at < bytes.length;) {
+      at += writeSync(this.#descriptor, bytes, at);
+      this.#isMidLine = bytes[at - 1] !== newline;
+    }
   }
 }
 

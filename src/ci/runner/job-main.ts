@@ -1,7 +1,7 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { exitCodes } from "../../errors.ts";
+import { exitCodes, systemCode } from "../../errors.ts";
 import { jsonOf } from "../../http/json.ts";
 import { tryLock } from "../../lock.ts";
 import type { World } from "../../world.ts";
@@ -9,6 +9,11 @@ import { JobLog } from "./job-log.ts";
 import { type JobEnd, jobFiles, JobOrder, type JobState } from "./job-order.ts";
 import { ownPid } from "./processes.ts";
 import { runJob } from "./runner.ts";
+
+/** Kept free for the last words and the end of a job. */
+const roomBytes = 64 * 2 ** 10;
+
+const writeAgainMs = 1_000;
 
 const maxSecretBytes = 4 * 2 ** 20;
 
@@ -19,7 +24,9 @@ export async function runJobProcess(folder: string, world: World, signal: AbortS
   using _alive = alive;
   const order = JobOrder.parse(JSON.parse(readFileSync(join(folder, jobFiles.order), "utf8")));
   const secrets = await readSecrets(world);
-  writeWhole(join(folder, jobFiles.state), { pid: ownPid() } satisfies JobState);
+  await writeWhole(world, join(folder, jobFiles.state), { pid: ownPid() });
+  const room = join(folder, jobFiles.room);
+  writeFileSync(room, Buffer.alloc(roomBytes), { mode: 0o600 });
   const stopping = stopOn(folder, signal);
   const log = JobLog.create(order.log, { maxBytes: order.limits.logBytes });
   const outcome = await runJob({
@@ -32,16 +39,14 @@ export async function runJobProcess(folder: string, world: World, signal: AbortS
     secrets,
     signal: stopping,
   });
+  rmSync(room, { force: true });
   log.close();
-  writeWhole(
-    join(folder, jobFiles.end),
-    {
-      ...outcome,
-      status: stopping.aborted ? "cancelled" : "completed",
-      endedAt: world.clock.now(),
-      artifacts: [...outcome.artifacts],
-    } satisfies JobEnd,
-  );
+  await writeWhole(world, join(folder, jobFiles.end), {
+    ...outcome,
+    status: stopping.aborted ? "cancelled" : "completed",
+    endedAt: world.clock.now(),
+    artifacts: [...outcome.artifacts],
+  });
   return exitCodes.done;
 }
 
@@ -72,8 +77,15 @@ async function readSecrets({ terminal }: Pick<World, "terminal">): Promise<Recor
   return z.record(z.string(), z.string()).parse(jsonOf(Buffer.concat(parts).toString("utf8")));
 }
 
-/** A file that is there whole or not at all. */
-function writeWhole(path: string, content: JobEnd | JobState): void {
-  writeFileSync(`${path}.new`, JSON.stringify(content), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+/** A file that is there whole or not at all. A disk that is full is waited for. */
+async function writeWhole({ clock }: Pick<World, "clock">, path: string, content: JobEnd | JobState): Promise<void> {
+  for (;;) {
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(content), { mode: 0o600 });
+      return renameSync(`${path}.new`, path);
+    } catch (error) {
+      if (!["ENOSPC", "EDQUOT"].includes(systemCode(error) ?? "")) throw error;
+      await clock.sleep(writeAgainMs);
+    }
+  }
 }

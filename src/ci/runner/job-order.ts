@@ -13,6 +13,8 @@ export const jobFiles = {
   /** Why it is to stop, written before it is told to. */
   stop: "stop",
   end: "end.json",
+  /** Room for the end on a disk that the job has filled. */
+  room: "room",
   /** The unpacked project, removed after the job. */
   project: "project",
   artifacts: "artifacts",

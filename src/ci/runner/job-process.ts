@@ -5,15 +5,21 @@ import { jsonOf } from "../../http/json.ts";
 import { isLocked } from "../../lock.ts";
 import { sendSignal } from "../../processes.ts";
 import type { World } from "../../world.ts";
-import { removeControlGroups } from "./cgroup.ts";
+import { processesInGroups, removeControlGroups } from "./cgroup.ts";
 import { JobEnd, jobFiles, type JobOrder, JobState } from "./job-order.ts";
 import { endFamily } from "./processes.ts";
 import { markOf } from "./runner.ts";
 
+/** How a job ended. */
+export interface Ending extends JobEnd {
+  /** For the job's log, where its own process can say nothing any more. */
+  readonly note?: string;
+}
+
 /** A job that a process of its own runs, seen from the server. */
 export interface RunningJob {
   /** How it ended: also when its process was killed, then as `lost`. Rejects only when its signal fires. */
-  readonly ended: Promise<JobEnd>;
+  readonly ended: Promise<Ending>;
   /** Ends it with all it started; `why` goes into its log. May be called again. */
   stop(why: string): void;
 }
@@ -53,16 +59,19 @@ export function startJob(
   child.once("error", () => over.resolve());
   child.stdin?.on("error", () => {}); // That it has ended is told by `exit`.
   child.stdin?.end(JSON.stringify(secrets));
-  const place = { folder, id: order.id };
-  return { ended: over.promise.then(() => endOf(world, place)), stop: (why) => stopJob(folder, why) };
+  const ended = over.promise.then(() => endOf(world, { folder, id: order.id }));
+  return { ended, stop: (why) => stopJob(world, { folder, why, ended }) };
 }
 
 /** The job that an earlier server started in that folder; it may be over meanwhile. */
 export function findJob(world: Outside, { signal, ...place }: Place & { signal?: AbortSignal }): RunningJob {
-  return {
-    ended: waitUntilGone(world, place.folder, signal).then(() => endOf(world, place)),
-    stop: (why) => stopJob(place.folder, why),
-  };
+  const ended = waitUntilGone(world, place.folder, signal).then(() => endOf(world, place));
+  return { ended, stop: (why) => stopJob(world, { folder: place.folder, why, ended }) };
+}
+
+/** Whether the job's process came as far as to read what it has to do: before that nothing of the project was run. */
+export function hasBegun(folder: string): boolean {
+  return stateOf(folder) !== undefined;
 }
 
 /** Removes all there is of a job but its log and its upload. */
@@ -77,30 +86,49 @@ const pollMs = 100;
 async function waitUntilGone({ clock }: Pick<World, "clock">, folder: string, signal?: AbortSignal): Promise<void> {
   const order = join(folder, jobFiles.order);
   const hasArrived = () => stateOf(folder) !== undefined || !existsSync(order);
-  const isNew = () => clock.now() - statSync(order).mtimeMs < arrivalMs;
+  // A clock that was put back makes it come from the future.
+  const isNew = () => Math.abs(clock.now() - statSync(order).mtimeMs) < arrivalMs;
   while (isLocked(join(folder, jobFiles.alive)) || (!hasArrived() && isNew())) await clock.sleep(pollMs, signal);
 }
 
 /** What the process wrote last; where it could not, what it started is ended here. */
-async function endOf(world: Outside, { folder, id }: Place): Promise<JobEnd> {
+async function endOf(world: Outside, { folder, id }: Place): Promise<Ending> {
   const end = JobEnd.safeParse(jsonOf(textOf(join(folder, jobFiles.end))));
   if (end.success) return end.data;
-  await endFamily(world, { groups: new Set(), mark: markOf(id) }, { graceMs: 0 });
+  const walled = () => processesInGroups(id, world.platform);
+  await endFamily(world, { groups: new Set(), mark: markOf(id), walled }, { graceMs: 0 });
   removeControlGroups(id, world.platform);
   rmSync(join(folder, jobFiles.project), { recursive: true, force: true });
-  return { success: false, status: "lost", endedAt: world.clock.now(), artifacts: [] };
+  const why = textOf(join(folder, jobFiles.stop));
+  const ending = why === ""
+    ? { status: "lost", note: "what ran this job is gone without a word; all it had started is ended" } as const
+    : { status: "cancelled", note: `the job was stopped: ${why}; what ran it did not listen and was killed` } as const;
+  return { ...ending, success: false, endedAt: world.clock.now(), artifacts: [] };
 }
 
-function stopJob(folder: string, why: string): void {
+/** What runs a job has so long to end it when it is told to; a job may have stopped the very process that should. */
+const patienceMs = 30_000;
+
+function stopJob(
+  { clock }: Outside,
+  { folder, why, ended }: { folder: string; why: string; ended: Promise<unknown> },
+): void {
   try {
     // Before the signal, and for a process that does not listen yet: it looks for this when it does.
     writeFileSync(join(folder, jobFiles.stop), why, { mode: 0o600, flag: "wx" });
   } catch {
     return; // It is told already, or is gone.
   }
+  tell(folder, "SIGTERM");
+  const done = new AbortController();
+  ended.finally(() => done.abort()).catch(() => {});
+  clock.sleep(patienceMs, done.signal).then(() => tell(folder, "SIGKILL"), () => {});
+}
+
+function tell(folder: string, signal: NodeJS.Signals): void {
   const state = stateOf(folder);
   // Only the process of that number can hold the lock.
-  if (state !== undefined && isLocked(join(folder, jobFiles.alive))) sendSignal(state.pid, "SIGTERM");
+  if (state !== undefined && isLocked(join(folder, jobFiles.alive))) sendSignal(state.pid, signal);
 }
 
 function stateOf(folder: string): JobState | undefined {

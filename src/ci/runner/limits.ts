@@ -71,7 +71,9 @@ export function limit(
 
 function prefixFor(groups: ControlGroups | undefined): string {
   // No core of a crashed test on the server's disk.
-  return ["ulimit -c 0", ...(groups?.entrances ?? []).map((file) => `echo $$ > ${file}`)].map((line) => `${line}\n`)
+  return ["ulimit -c 0", ...(groups?.entrances ?? []).map((file) => `{ echo $$ > ${file}; } 2>/dev/null`)].map((line) =>
+    `${line}\n`
+  )
     .join("");
 }
 

@@ -7,6 +7,8 @@ export interface Family {
   readonly groups: Set<number>;
   /** `NAME=value`, as the job's processes inherit it. */
   readonly mark: string;
+  /** Processes in its control groups, where it has some: what cleared its environment does not come out of those. */
+  readonly walled?: () => readonly number[];
 }
 
 const pollMs = 25;
@@ -48,9 +50,10 @@ function groupsOf(family: Family): number[] {
 }
 
 /** The living processes of a family, on Linux. */
-export function membersOf({ groups, mark }: Family): number[] {
+export function membersOf({ groups, mark, walled = () => [] }: Family): number[] {
+  const inside = new Set(walled());
   const all = readProc();
-  const marked = new Set(all.filter(({ carries }) => carries(mark)).map(({ pid }) => pid));
+  const marked = new Set(all.filter(({ pid, carries }) => inside.has(pid) || carries(mark)).map(({ pid }) => pid));
   addDescendants(marked, all);
   const found = new Set(marked);
   const strangers = new Set(all.filter((each) => isStranger(each, marked)).map(({ pid }) => pid));

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { durationMs, durationPattern } from "../../duration.ts";
@@ -29,6 +29,9 @@ export class ProjectError extends Error {
   override name = "ProjectError";
 }
 
+/** What says how to test a project is short: reading more would keep the job's process from listening. */
+const maxFileBytes = 256 * 2 ** 10;
+
 const defaultTimeoutMs = 30 * 60_000;
 
 const Duration = z.string().regex(durationPattern, "expected a duration like `90s`, `30m` or `1h30m`");
@@ -41,9 +44,10 @@ const Pattern = z.string().superRefine((pattern, context) => {
 });
 
 const GpuCi = z.strictObject({
-  setup: z.array(z.string()).default([]),
-  test: z.string().min(1),
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
+  setup: z.array(z.string(), { error: "expected a list of shell lines, such as `[npm ci]`" }).default([]),
+  test: z.string({ error: "expected one shell line, such as `npm test`" }).min(1),
+  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string({ error: "expected text: put it in quotes" }))
+    .default({}),
   timeout: Duration.optional(),
   artifacts: z.array(Pattern).max(100).default([]),
   results: Pattern.optional(),
@@ -84,7 +88,7 @@ async function fromFile(path: string, args: readonly string[]): Promise<ProjectP
   const { parse } = await import("yaml");
   let content: unknown;
   try {
-    content = parse(readFileSync(path, "utf8"));
+    content = parse(shortText(path));
   } catch (error) {
     throw new ProjectError(`gpu-ci.yaml cannot be read: ${reasonOf(error)}`);
   }
@@ -184,8 +188,14 @@ function hasKey(text: string, ...path: readonly [string, string]): boolean {
 
 function textOf(folder: string, name: string): string {
   try {
-    return readFileSync(join(folder, name), "utf8");
+    return shortText(join(folder, name));
   } catch (error) {
     throw new ProjectError(`${name} cannot be read: ${reasonOf(error)}`);
   }
+}
+
+function shortText(path: string): string {
+  const { size } = statSync(path);
+  if (size > maxFileBytes) throw new ProjectError(`it is larger than ${maxFileBytes / 2 ** 10} KiB`);
+  return readFileSync(path, "utf8");
 }

@@ -1,7 +1,9 @@
 import { mkdir, rm } from "node:fs/promises";
 import { messageOf } from "../../errors.ts";
+import { reasonOf } from "../../files.ts";
 import type { World } from "../../world.ts";
 import { keepArtifacts } from "./artifacts.ts";
+import { processesInGroups } from "./cgroup.ts";
 import { extract } from "./extract.ts";
 import { defaultLimits } from "./extract-checks.ts";
 import { shutInWords } from "./isolation.ts";
@@ -57,12 +59,11 @@ const graceMs = 2_000;
 
 /** Unpacks, sets up and tests a project. Whatever goes wrong is in the job's log; nothing it started is left running. */
 export async function runJob(options: RunnerOptions): Promise<JobOutcome> {
-  const { world, log, folder, archive, signal, limits = {} } = options;
+  const { log, folder, archive, signal } = options;
   try {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const { unpackedFiles: entries = defaultLimits.entries, unpackedBytes: bytes = defaultLimits.bytes } = limits;
-    await extract(archive, folder, { limits: { entries, bytes }, signal, platform: world.platform });
+    await unpack(options);
     await rm(archive, { force: true });
     const plan = await readProject(folder, options.args);
     const shutIn = await shutInWords(plan, options);
@@ -73,11 +74,27 @@ export async function runJob(options: RunnerOptions): Promise<JobOutcome> {
     if (signal.aborted) log.note(`the job was stopped: ${messageOf(signal.reason)}`);
     else if (error instanceof ArchiveError) log.note(`the upload cannot be unpacked: ${error.message}`);
     else if (error instanceof ProjectError) log.note(error.message);
-    else log.note(`the job could not be run: ${messageOf(error)}`);
+    else log.note(`the job could not be run: ${reasonOf(error)}`);
     return { success: false, ...nothing };
   } finally {
     await rm(folder, { recursive: true, force: true }).catch(() => {});
     await rm(archive, { force: true }).catch(() => {});
+  }
+}
+
+/** A large project may take its time, but no more than a job may take at all. */
+async function unpack({ world, archive, folder, signal, limits = {} }: RunnerOptions): Promise<void> {
+  const { unpackedFiles: entries = defaultLimits.entries, unpackedBytes: bytes = defaultLimits.bytes } = limits;
+  const { timeoutMs = Infinity } = limits;
+  const late = new AbortController();
+  const done = new AbortController();
+  const end = () => late.abort(new ArchiveError(`that took longer than ${spokenMs(timeoutMs)}`));
+  world.clock.sleep(timeoutMs, done.signal).then(end, () => {});
+  try {
+    const both = AbortSignal.any([signal, late.signal]);
+    await extract(archive, folder, { limits: { entries, bytes }, signal: both, platform: world.platform });
+  } finally {
+    done.abort();
   }
 }
 
@@ -92,7 +109,8 @@ type PlanOptions = RunnerOptions & { readonly shutIn: readonly string[]; readonl
 
 async function runPlan(plan: ProjectPlan, options: PlanOptions): Promise<boolean> {
   const { world, log, id, limits = {} } = options;
-  const family: Family = { groups: new Set(), mark: markOf(id) };
+  const walled = () => processesInGroups(id, world.platform);
+  const family: Family = { groups: new Set(), mark: markOf(id), walled };
   const over = new AbortController();
   const done = new AbortController();
   const end = (why: string) => over.abort(new Error(why));

@@ -5,7 +5,7 @@ import { jsonOf } from "../../http/json.ts";
 import type { Caller } from "./access.ts";
 import { detail, invalid } from "./answers.ts";
 import type { Keys } from "./keys.ts";
-import type { Users } from "./users.ts";
+import { AccountEmail, AccountName, type Users } from "./users.ts";
 
 /** Users and keys of a server that has them. */
 export interface Accounts {
@@ -23,16 +23,13 @@ interface Ask {
 
 const maxBodyBytes = 64 * 2 ** 10;
 
-/** A name or an address as it is taken. */
-const Text = z.string().trim().min(1).max(200).regex(/^\P{C}*$/u);
-const Email = Text.regex(/^\S+@\S+$/);
 const Span = z.string().regex(durationPattern);
 
-const NewUser = z.object({ name: Text, email: Email, admin: z.boolean().default(false) });
+const NewUser = z.object({ name: AccountName, email: AccountEmail, admin: z.boolean().default(false) });
 const NewKey = z.object({
   user_id: z.string().optional(),
   email: z.string().optional(),
-  name: Text,
+  name: AccountName,
   /** A span like `90d`. */
   expires_in: Span.optional(),
 });

@@ -1,5 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { GpuError } from "../../errors.ts";
+import { reasonOf } from "../../files.ts";
 import { quoteWord } from "../../quote.ts";
 import type { World } from "../../world.ts";
 
@@ -10,8 +12,15 @@ export async function makeBunFolder(world: World, dataFolder: string): Promise<s
   if (isThere || platform === "win32") return undefined;
   const folder = join(dataFolder, "bin");
   if (folder.includes(delimiter)) return undefined;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(join(folder, "bun"), bunScript(world), { mode: 0o700 });
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, "bun"), bunScript(world), { mode: 0o700 });
+  } catch (error) {
+    throw new GpuError(`cannot write to \`${folder}\`: ${reasonOf(error)}`, {
+      hint: "`--data` names another folder",
+      cause: error,
+    });
+  }
   return folder;
 }
 

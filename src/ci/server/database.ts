@@ -68,7 +68,11 @@ function makeTables(database: Database, path: string): void {
     throw new GpuError(`\`${path}\` was written by a newer gpu`, { hint: "use that one, or another `--data`" });
   }
   if (found === version) return;
-  const isOld = database.query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'jobs'").get() !== null;
+  const isNew = database.query("SELECT 1 FROM sqlite_master").get() === null;
+  const isOld = database.query("SELECT 1 FROM pragma_table_info('jobs') WHERE name = 'idempotency_key'").get() !== null;
+  if (!isNew && !isOld) {
+    throw new GpuError(`\`${path}\` is the database of another program`, { hint: "`--data` names another folder" });
+  }
   if (isOld) database.run("ALTER TABLE jobs RENAME TO jobs_1");
   database.run(tables);
   if (isOld) {

@@ -1,7 +1,8 @@
+import { existsSync } from "node:fs";
 import { GpuError } from "../../errors.ts";
 import type { World } from "../../world.ts";
 import type { Isolation, JobLimits } from "../runner/job-order.ts";
-import { type RunningJob, startJob } from "../runner/job-process.ts";
+import { hasBegun, type RunningJob, startJob } from "../runner/job-process.ts";
 import type { Places } from "./places.ts";
 import type { SealedVariables } from "./sealed.ts";
 import type { JobStore } from "./store.ts";
@@ -31,7 +32,7 @@ export function startQueued(id: string, { world, rules, store, places, sealed }:
   const secrets = sealed.get(id);
   if (secrets === undefined) throw new GpuError("its variables cannot be read any more");
   store.begin(id, wireTime(world.clock.now()));
-  const running = startJob(world, {
+  return startJob(world, {
     folder: places.work(id),
     secrets,
     order: {
@@ -46,6 +47,24 @@ export function startQueued(id: string, { world, rules, store, places, sealed }:
       isolation: rules.isolation ?? "process",
     },
   });
-  sealed.remove(id);
-  return running;
+}
+
+/** How often it is looked whether a job has begun, in milliseconds. */
+const lookMs = 100;
+
+/** Removes a job's variables once its process has them: one that ends before that needs them again. */
+export async function forgetVariables(
+  id: string,
+  { world, places, sealed, signal }: Pick<StartOptions, "world" | "places" | "sealed"> & { signal: AbortSignal },
+): Promise<void> {
+  while (sealed.has(id)) {
+    try {
+      const folder = places.work(id);
+      if (!existsSync(folder)) return;
+      if (hasBegun(folder)) sealed.remove(id);
+      await world.clock.sleep(lookMs, signal);
+    } catch {
+      return; // The end of the job removes them, too.
+    }
+  }
 }

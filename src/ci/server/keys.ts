@@ -111,10 +111,17 @@ export class Keys {
     if (key.expires_at !== null && Date.parse(key.expires_at) <= now) return { kind: "expired", key };
     const user = this.#users.find({ id: key.user_id });
     if (!user?.active) return { kind: "inactive", key };
-    if (key.last_used_at === null || now - Date.parse(key.last_used_at) >= useStepMs) {
-      this.#db.run("UPDATE keys SET last_used_at = ? WHERE id = ?", [iso(now), key.id]);
-    }
+    if (key.last_used_at === null || now - Date.parse(key.last_used_at) >= useStepMs) this.#noteUse(key, now);
     return { kind: "accepted", user, key };
+  }
+
+  /** On a full disk jobs can still be read, though nobody learns of it. */
+  #noteUse({ id }: CiKey, now: number): void {
+    try {
+      this.#db.run("UPDATE keys SET last_used_at = ? WHERE id = ?", [iso(now), id]);
+    } catch {
+      // The next use is noted.
+    }
   }
 
   #endBy({ id, expires_at }: CiKey, time: number): void {
@@ -132,6 +139,10 @@ function keyOf({ hash: _hash, ...key }: Row): CiKey {
   return key;
 }
 
+/** Times end with the year 9999: what is later has another form, and beyond that there is none. */
+const lastMs = Date.UTC(9999, 11, 31);
+
 function iso(ms: number): string {
+  if (ms > lastMs) throw new GpuError("a key cannot be accepted for so long", { hint: "`never` is for ever" });
   return new Date(ms).toISOString();
 }

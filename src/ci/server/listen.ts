@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { GpuError, systemCode } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
 import type { Clock } from "../../world.ts";
+import { detail } from "./answers.ts";
 
 /** A Unix socket by its path, or a TCP port; 0 takes any free one. */
 export type Listen = { readonly socket: string } | { readonly hostname: string; readonly port: number };
@@ -33,14 +34,16 @@ export async function listen(
     ...patience,
     development: false,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // A `Host` may be anything, and stands in the address.
     fetch: (request: Request) =>
-      handler(request).catch((error: unknown) =>
-        Response.json({ detail: `Internal error: ${reasonOf(error)}` }, { status: 500 })
-      ),
+      !URL.canParse(request.url)
+        ? detail(400, "Invalid HTTP request received.")
+        : handler(request).catch((error: unknown) => detail(500, `Internal error: ${reasonOf(error)}`)),
   };
   try {
     if (!("socket" in to)) {
-      const server = Bun.serve({ ...options, hostname: to.hostname, port: to.port });
+      // Without `development` Bun lets a second server of this user have the same port, and each some of the requests.
+      const server = Bun.serve({ ...options, hostname: to.hostname, port: to.port, reusePort: false });
       const host = to.hostname.includes(":") ? `[${to.hostname}]` : to.hostname;
       return { address: `http://${host}:${server.port}`, [Symbol.asyncDispose]: () => stop(server) };
     }

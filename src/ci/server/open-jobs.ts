@@ -5,8 +5,8 @@ import { reasonOf } from "../../files.ts";
 import type { World } from "../../world.ts";
 import { JobLog } from "../runner/job-log.ts";
 import { type JobEnd, jobFiles } from "../runner/job-order.ts";
-import { findJob, removeJob, type RunningJob } from "../runner/job-process.ts";
-import { type JobRules, startQueued } from "./job-start.ts";
+import { type Ending, findJob, hasBegun, removeJob, type RunningJob } from "../runner/job-process.ts";
+import { forgetVariables, type JobRules, startQueued } from "./job-start.ts";
 import type { Places } from "./places.ts";
 import { FairQueue } from "./queue.ts";
 import type { SealedVariables } from "./sealed.ts";
@@ -28,10 +28,15 @@ interface OpenJob {
   /** Whether it is one of those that run, also while it only just begins. */
   isRunning: boolean;
   running?: RunningJob;
+  /** How often its process ended before it began. */
+  failures: number;
 }
 
 /** An end that cannot be written down (a full disk) is tried again so often, in milliseconds. */
 const writeAgainMs = 5_000;
+
+/** A job whose process does not come up (no memory, an executable that is just being replaced) is begun so often. */
+const attempts = { count: 3, everyMs: 5_000 };
 
 /** Jobs that are not over: they wait for their turn, and run each in a process of its own that outlives this one. */
 export class OpenJobs implements Disposable {
@@ -64,7 +69,7 @@ export class OpenJobs implements Disposable {
 
   /** Queues a job that is in the store, with its log and its upload in place. */
   add(job: { id: string; userId: string }): void {
-    this.#jobs.set(job.id, { over: Promise.withResolvers(), isRunning: false });
+    this.#jobs.set(job.id, { over: Promise.withResolvers(), isRunning: false, failures: 0 });
     this.#queue.add(job);
     this.#pump();
   }
@@ -77,6 +82,7 @@ export class OpenJobs implements Disposable {
       if (isRunning && existsSync(join(folder, jobFiles.order))) {
         const job = this.#runs(id);
         job.running = findJob(world, { folder, id, signal: this.#gone.signal });
+        void forgetVariables(id, { ...this.#options, signal: this.#gone.signal });
         void this.#untilOver(id, { running: job.running, isFound: true });
       } else if (places.hasUpload(id)) {
         if (isRunning) store.requeue(id);
@@ -123,7 +129,7 @@ export class OpenJobs implements Disposable {
   }
 
   #runs(id: string): OpenJob {
-    const job = this.#jobs.get(id) ?? { over: Promise.withResolvers<void>(), isRunning: false };
+    const job = this.#jobs.get(id) ?? { over: Promise.withResolvers<void>(), isRunning: false, failures: 0 };
     job.isRunning = true;
     this.#running++;
     this.#jobs.set(id, job);
@@ -138,6 +144,7 @@ export class OpenJobs implements Disposable {
       const job = this.#runs(id);
       try {
         job.running = startQueued(id, this.#options);
+        void forgetVariables(id, { ...this.#options, signal: this.#gone.signal });
         void this.#untilOver(id, { running: job.running, isFound: false });
       } catch (error) {
         this.#note(id, `the job could not be run: ${reasonOf(error)}`);
@@ -147,14 +154,46 @@ export class OpenJobs implements Disposable {
   }
 
   async #untilOver(id: string, { running, isFound }: { running: RunningJob; isFound: boolean }): Promise<void> {
-    const end = await running.ended.catch((error: unknown) => {
-      if (!this.#gone.signal.aborted) this.#note(id, `it is not known what became of this job: ${messageOf(error)}`);
-      return this.#endNow({ status: "lost" });
-    });
+    const end = await running.ended.catch((error: unknown): Ending => ({
+      ...this.#endNow({ status: "lost" }),
+      note: `it is not known what became of this job: ${messageOf(error)}`,
+    }));
     if (this.#gone.signal.aborted) return;
-    if (end.status === "lost") this.#note(id, "what ran this job is gone without a word; all it had started is ended");
+    if (end.status === "lost" && await this.#beginAgain(id, { isFound })) return;
+    const isUnbegun = end.status === "lost" && !hasBegun(this.#options.places.work(id));
+    if (end.note !== undefined) this.#note(id, isUnbegun ? "the process for this job did not come up" : end.note);
     // A job that was found may have ended before that.
     await this.#end(id, isFound ? end : { ...end, endedAt: this.#options.world.clock.now() });
+  }
+
+  /** A job of which nothing was run yet gets another turn, at once where its process went with the server before. */
+  async #beginAgain(id: string, { isFound }: { isFound: boolean }): Promise<boolean> {
+    const { world, store, places } = this.#options;
+    const job = this.#jobs.get(id);
+    if (!job || hasBegun(places.work(id)) || !places.hasUpload(id)) return false;
+    if (!isFound) {
+      if (++job.failures >= attempts.count) return false;
+      await world.clock.sleep(attempts.everyMs, this.#gone.signal).catch(() => {});
+    }
+    if (this.#gone.signal.aborted) return true;
+    if (existsSync(join(places.work(id), jobFiles.stop))) {
+      this.#note(id, "the job was stopped before it began");
+      await this.#end(id, this.#endNow({ status: "cancelled" }));
+      return true;
+    }
+    try {
+      removeJob(places.work(id));
+      store.requeue(id);
+    } catch {
+      return false;
+    }
+    this.#running--;
+    this.#jobs.set(id, { over: Promise.withResolvers(), isRunning: false, failures: job.failures });
+    this.#queue.add({ id, userId: store.ownerOf(id) ?? "", isFirst: true });
+    // It is none of those that run any more: nobody has to wait for it.
+    job.over.resolve();
+    this.#pump();
+    return true;
   }
 
   #endNow({ status }: Pick<JobEnd, "status">): JobEnd {

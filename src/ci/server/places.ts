@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isJobId } from "./job-id.ts";
 
 /** Where a CI server keeps what belongs to a job. Ids are the server's own: one from a request is looked up first. */
 export class Places {
@@ -44,13 +45,13 @@ export class Places {
     rmSync(this.work(id), { recursive: true, force: true });
   }
 
-  /** Removes what no job `needs`: a killed server left it. */
+  /** Removes what no job `needs`: a killed server left it. What does not bear a job's id was never ours. */
   removeStrangers(needs: (id: string, what: keyof typeof endings) => boolean): void {
     for (const [what, ending] of Object.entries(endings)) {
       const folder = join(this.root, what);
       for (const name of existsSync(folder) ? readdirSync(folder) : []) {
-        if (!isKind(what) || !name.endsWith(ending) || name === "key") continue;
-        if (needs(name.slice(0, name.length - ending.length), what)) continue;
+        const id = name.slice(0, name.length - ending.length);
+        if (!isKind(what) || !name.endsWith(ending) || !isJobId(id) || needs(id, what)) continue;
         rmSync(join(folder, name), { recursive: true, force: true });
       }
     }

@@ -5,10 +5,11 @@ export class FairQueue {
   readonly #served = new Map<string, number>();
   #turns = 0;
 
-  add({ id, userId }: { id: string; userId: string }): void {
+  /** `isFirst`: before the user's others, for a job that had its turn and could not use it. */
+  add({ id, userId, isFirst = false }: { id: string; userId: string; isFirst?: boolean }): void {
     const own = this.#waiting.get(userId);
-    if (own) own.add(id);
-    else this.#waiting.set(userId, new Set([id]));
+    if (own && !isFirst) own.add(id);
+    else this.#waiting.set(userId, new Set([id, ...own ?? []]));
   }
 
   /** Takes the job whose turn it is out of the queue: of the user who had none for the longest time. */

@@ -13,7 +13,7 @@ const ivBytes = 12;
 const tagBytes = 16;
 
 /**
- * Variables of jobs that wait, which may be secrets: on the disk only encrypted, and only until their job begins. The
+ * Variables of jobs that wait, which may be secrets: on the disk only encrypted, and only until their job has begun. The
  * key lies beside them, its owner's alone, so that jobs outlive a restart: this keeps them out of searches and of what
  * is thrown away, not from who may read the data folder.
  */
@@ -36,7 +36,7 @@ export class SealedVariables {
 
   /** None for a job without any; undefined where they cannot be read any more. */
   get(id: string): Variables | undefined {
-    if (!existsSync(this.#path(id))) return {};
+    if (!this.has(id)) return {};
     try {
       const bytes = readFileSync(this.#path(id));
       const decipher = createDecipheriv(method, this.#key(), bytes.subarray(0, ivBytes));
@@ -46,6 +46,10 @@ export class SealedVariables {
     } catch {
       return undefined;
     }
+  }
+
+  has(id: string): boolean {
+    return existsSync(this.#path(id));
   }
 
   remove(id: string): void {

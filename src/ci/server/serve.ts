@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { runBeside } from "../../beside.ts";
 import type { Context } from "../../command.ts";
 import { readVariable } from "../../env.ts";
@@ -59,6 +60,9 @@ export async function* serve({ context, options, command }: Serving): AsyncGener
   if (isOpen && users > 0) throw refuseOpen(dataFolder);
   if (!isOpen && !isLoopback(host)) {
     note("warning: keys and projects cross the network unencrypted; let a proxy with TLS or a tunnel lead here");
+  }
+  if (world.platform !== "win32" && (statSync(dataFolder).mode & 0o022) !== 0) {
+    note(`warning: others on this computer may write to \`${dataFolder}\`; \`chmod 700\` keeps it yours`);
   }
   const handler = ciHandler({
     ...{ world, service, isOpen },

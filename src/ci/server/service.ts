@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { GpuError } from "../../errors.ts";
+import { reasonOf } from "../../files.ts";
 import { type Lock, tryLock } from "../../lock.ts";
 import type { World } from "../../world.ts";
 import { artifactPath } from "../runner/artifacts.ts";
@@ -42,12 +43,7 @@ export class CiService implements AsyncDisposable {
   constructor({ world, dataFolder, keep, onEnd, ...rules }: CiServiceOptions) {
     this.#world = world;
     this.database = openDatabase(dataFolder);
-    const lock = tryLock(join(dataFolder, "server.lock"));
-    if (lock === undefined) {
-      this.database.close();
-      throw new GpuError(`another CI server uses \`${dataFolder}\``, { hint: "`--data` names another folder" });
-    }
-    this.#lock = lock;
+    this.#lock = this.#locked(dataFolder);
     this.places = new Places(dataFolder);
     const { places } = this;
     const store = this.#store = new JobStore(this.database);
@@ -71,6 +67,22 @@ export class CiService implements AsyncDisposable {
       return what === "logs" ? store.ownerOf(id) !== undefined : what === "work" && store.artifactsOf(id).length > 0;
     });
     jobs.takeUp();
+  }
+
+  #locked(dataFolder: string): Lock {
+    const hint = "`--data` names another folder";
+    try {
+      const lock = tryLock(join(dataFolder, "server.lock"));
+      if (lock !== undefined) return lock;
+    } catch (error) {
+      this.database.close();
+      throw new GpuError(`\`server.lock\` in \`${dataFolder}\` cannot be locked: ${reasonOf(error)}`, {
+        hint,
+        cause: error,
+      });
+    }
+    this.database.close();
+    throw new GpuError(`another CI server uses \`${dataFolder}\``, { hint });
   }
 
   /** When a job last began or ended, or now while one is open. */

@@ -3,6 +3,13 @@ import { z } from "zod";
 import { GpuError, NotFoundError } from "../../errors.ts";
 import type { World } from "../../world.ts";
 
+/** A name of a user or a key: it stands in lists on terminals. */
+export const AccountName = z.string().trim().min(1, "a name is not empty").max(200)
+  .regex(/^\P{C}*$/u, "a name on one line, without control characters");
+
+/** The address of a user. */
+export const AccountEmail = AccountName.regex(/^\S+@\S+$/, "an address like `ada@example.com`");
+
 /** Somebody who may submit jobs. */
 export const CiUser = z.object({
   id: z.string().describe("id of the user"),

@@ -32,11 +32,11 @@ export default defineCommand({
     leftOut: z.object({
       files: z.number().describe("files that ignore files leave out"),
       bytes: z.number().describe("their size"),
-    }),
+    }).describe("what stays here because ignore files name it"),
     skipped: z.array(z.object({
       name: z.string().describe("what cannot be sent"),
       why: z.string().describe("the reason"),
-    })),
+    })).describe("what cannot be sent"),
     warnings: z.array(z.string()).describe("what one may not want to send"),
     list: z.array(z.object({
       name: z.string().describe("name in the archive"),

@@ -13,6 +13,7 @@ export default defineStream({
     "A job runs in a process of its own: a server that is killed finds it again at its next start, and what waited goes on waiting.\n" +
     "Ctrl-C lets jobs that run come to their end; once more stops them.\n" +
     "Jobs run as you. `--isolation process` keeps them apart in name only: give keys to people you trust, or use bubblewrap.\n" +
+    "Under systemd, `KillMode=mixed` sends the stop to the server alone, so that jobs end as they should.\n" +
     "A command behind two dashes finds the server in its environment, and the server ends with it.",
   effect: "write",
   endsInItsTime: true,

@@ -18,7 +18,7 @@ export default defineCommand({
   input: z.object({
     targets: z.array(z.string()).default([]).meta({
       positional: true,
-      complete: "instance",
+      complete: "instance|host",
       description: "instances, hosts and groups",
     }),
     ...manyParams,

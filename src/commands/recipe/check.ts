@@ -4,15 +4,23 @@ import { exitCodes } from "../../errors.ts";
 
 export default defineCommand({
   name: "recipe check",
-  summary: "Check the types of a recipe without running it",
+  summary: "Check the types of recipes without running them",
   description:
-    "Needs nothing but this executable. What lies in the folder is not read, except what the recipe imports.",
+    "Needs nothing but this executable. What lies in the folder is not read, except what the recipes import. Without a file\n" +
+    "it is all the recipes of the current folder, their tests too.",
   effect: "read",
-  examples: [{ command: "gpu recipe check train.ts", says: "what `gpu run` does first" }],
+  examples: [
+    { command: "gpu recipe check train.ts", says: "what `gpu run` does first" },
+    { command: "gpu recipe check", says: "every recipe here" },
+  ],
   input: z.object({
-    file: z.string().meta({ positional: true, complete: "file", description: "file of the recipe" }),
+    files: z.array(z.string()).default([]).meta({
+      positional: true,
+      complete: "recipe|file",
+      description: "files of recipes",
+    }),
   }),
-  output: z.object({
+  output: z.array(z.object({
     file: z.string().describe("the file, from the current folder"),
     success: z.boolean().describe("nothing is wrong"),
     diagnostics: z.array(z.object({
@@ -23,20 +31,18 @@ export default defineCommand({
       message: z.string().describe("what is wrong"),
       frame: z.string().describe("the lines of source it is about"),
     })).describe("what is wrong"),
-  }),
-  async run({ file }, { world, signal }) {
-    const { openRecipe } = await import("../../recipe/load.ts");
-    const { checkRecipe } = await import("../../recipe/check.ts");
-    const { path, name } = await openRecipe(file, world);
-    const diagnostics = await checkRecipe(path, world, signal);
-    return { file: name, success: diagnostics.length === 0, diagnostics };
+  })),
+  async run({ files }, { world, signal }) {
+    const { checkRecipes } = await import("../../recipe/library/check-all.ts");
+    return await checkRecipes(files, world, signal);
   },
-  exitCode: ({ success }) => success ? exitCodes.done : exitCodes.failed,
-  view: ({ file, diagnostics }) => {
-    if (diagnostics.length === 0) return { stderr: `${file} is fine` };
-    const shown = diagnostics.map(({ file, line, column, code, message, frame }) =>
-      `${file}:${line}:${column}: ${message} (${code})\n${frame}`
-    );
-    return { stderr: shown.join("\n\n") };
-  },
+  exitCode: (checked) => checked.every(({ success }) => success) ? exitCodes.done : exitCodes.failed,
+  view: (checked) =>
+    checked.map(({ file, diagnostics }) => {
+      if (diagnostics.length === 0) return { stderr: `${file} is fine` };
+      const shown = diagnostics.map(({ file, line, column, code, message, frame }) =>
+        `${file}:${line}:${column}: ${message} (${code})\n${frame}`
+      );
+      return { stderr: shown.join("\n\n") };
+    }),
 });

@@ -3,7 +3,7 @@ import { openness, Tunnel, tunnelText } from "../../background/tunnel.ts";
 import type { Destination } from "../../background/tunnel-protocol.ts";
 import { type Context, defineCommand } from "../../command.ts";
 import { UsageError } from "../../errors.ts";
-import { hostParams, selectionOf } from "../../hosts/params.ts";
+import { hostParams, reachWords, selectionOf } from "../../hosts/params.ts";
 import type { Target } from "../../hosts/target.ts";
 import type { Route } from "../../ssh/forward.ts";
 
@@ -28,7 +28,7 @@ export default defineCommand({
   input: z.object({
     target: z.string().optional().meta({
       positional: true,
-      complete: "instance",
+      complete: "instance|host",
       description:
         "instance by id, unique beginning of an id or name, or a host; may be left out where there is one instance",
     }),
@@ -74,7 +74,7 @@ export default defineCommand({
     progress(`opening a tunnel to ${target.name}`);
     const report = await startTunnel(
       world,
-      { name: name ?? target.name, to, routes },
+      { name: name ?? target.name, to, routes, reach: reachWords(word, given) },
       { signal, ask: canAsk(world.terminal) ? (question) => askPerson(question, context) : undefined },
     );
     return toTunnel(report);
@@ -120,17 +120,8 @@ async function forwardsOf(context: Context, target: Target, forward: readonly st
 
 async function destinationOf({ world }: Context, target: Target): Promise<Destination> {
   if (target.kind === "host") return { kind: "host", name: target.name, login: target.login };
-  const { addressOf } = await import("../../rent/connect.ts");
-  const { keyOfLaunch } = await import("../../rent/key.ts");
-  const { launch } = target;
-  return {
-    kind: "instance",
-    instanceId: launch.instanceId ?? launch.token,
-    token: launch.token,
-    address: addressOf(launch),
-    hostKey: launch.hostPublicKey,
-    privateKeyPath: (await keyOfLaunch(world, launch)).path,
-  };
+  const { instanceDestination } = await import("../../background/destination.ts");
+  return await instanceDestination(world, target.launch);
 }
 
 async function askPerson(

@@ -63,7 +63,9 @@ export function serveLambda(options: ServerOptions): AsyncDisposable & { readonl
     return response ?? await never;
   };
   try {
-    const server = Bun.serve({ hostname: "127.0.0.1", port, idleTimeout: 0, development: false, fetch: handle });
+    // Bun would share the port with a second server otherwise.
+    const common = { idleTimeout: 0, development: false, reusePort: false } as const;
+    const server = Bun.serve({ ...common, hostname: "127.0.0.1", port, fetch: handle });
     return {
       url: `http://127.0.0.1:${server.port}`,
       [Symbol.asyncDispose]: () => server.stop(true),

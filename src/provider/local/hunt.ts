@@ -51,17 +51,20 @@ function stillThere(pids: readonly number[], { areStrangers }: { areStrangers: b
 
 /** Living processes that carry the mark, and what these started with another environment. */
 export async function findMarked({ world, token }: { world: World; token: string }): Promise<number[]> {
-  const mark = `${markVariable}=${token}`;
-  const all = world.platform === "linux"
-    ? readProc().map(({ pid, parent, carries }) => ({ pid, parent, isMarked: carries(mark) }))
-    : await askPs(world, mark);
+  const all = await seeProcesses(world, `${markVariable}=${token}`);
   const found = new Set(all.filter(({ isMarked }) => isMarked).map(({ pid }) => pid));
   addDescendants(found, all);
   found.delete(process.pid);
   return [...found];
 }
 
-interface Seen {
+/** All living processes of this computer, and which of them carry `NAME=value` in their environment. */
+export async function seeProcesses(world: World, mark: string): Promise<Seen[]> {
+  if (world.platform !== "linux") return await askPs(world, mark);
+  return readProc().map(({ pid, parent, carries }) => ({ pid, parent, isMarked: carries(mark) }));
+}
+
+export interface Seen {
   readonly pid: number;
   readonly parent: number;
   readonly isMarked: boolean;

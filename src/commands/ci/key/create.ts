@@ -2,6 +2,7 @@ import { z } from "zod";
 import { chosenUser, openAccounts, viewNewKey } from "../../../ci/server/administration.ts";
 import { dataParams } from "../../../ci/server/data-folder.ts";
 import { NewCiKey } from "../../../ci/server/keys.ts";
+import { AccountName } from "../../../ci/server/users.ts";
 import { defineCommand } from "../../../command.ts";
 import { durationPattern } from "../../../duration.ts";
 
@@ -20,7 +21,7 @@ export default defineCommand({
       placeholder: "address",
       description: "address of the user, instead of the id",
     }),
-    name: z.string().min(1, "a key has a name").max(200).describe("what the key is called, such as where it is used"),
+    name: AccountName.describe("what the key is called, such as where it is used"),
     expires: z.string().regex(new RegExp(`${durationPattern.source}|^never$`), "a span like `90d`, or never").default(
       "90d",
     )

@@ -14,14 +14,23 @@ import type { CiClient } from "../../../ci/client/client.ts";
 import type { CiEvent, SubmitFields } from "../../../ci/job.ts";
 import type { Pack } from "../../../ci/pack/pack.ts";
 import { type Context, defineStream } from "../../../command.ts";
-import { NotFoundError } from "../../../errors.ts";
 
 export default defineStream({
   name: "ci submit test",
   summary: "Submit a project's tests and follow their log",
   description:
     "Packs the folder, sends it and shows the log as it comes. Files that begin with a dot, `__pycache__`, and what\n" +
-    "`.gitignore` and `.gpuignore` name stay here. Ctrl-C stops the waiting; the job goes on.",
+    "`.gitignore` and `.gpuignore` name stay here. Ctrl-C stops the waiting; the job goes on.\n" +
+    "\n" +
+    "How `gpu ci serve` tests a project is said by a `gpu-ci.yaml` at its root:\n" +
+    "    setup: [npm ci]            # shell lines\n" +
+    "    test: npm test             # the one line that must be there; its exit code is the result\n" +
+    '    env: { CI: "true" }\n' +
+    "    timeout: 30m\n" +
+    "    artifacts: [reports/**]    # kept for `gpu ci artifacts`\n" +
+    "    results: reports/junit.xml # JUnit or TAP, to be counted\n" +
+    "Else by the first of `bun.lock`, `package.json`, `deno.json`, `requirements.txt`, `pyproject.toml`, `Cargo.toml`,\n" +
+    "`go.mod` and `Makefile` that it has.",
   effect: "write",
   examples: [
     { command: "gpu ci submit test", says: "this folder, to the server of the profile" },
@@ -112,14 +121,11 @@ async function sayWhatIsMissed(
   }
 }
 
-async function variablesIn(file: string | undefined, { world }: Context): Promise<Record<string, string> | undefined> {
+async function variablesIn(
+  file: string | undefined,
+  { world, signal }: Context,
+): Promise<Record<string, string> | undefined> {
   if (file === undefined) return undefined;
-  const { resolve } = await import("node:path");
-  const { readTextIfThere } = await import("../../../files.ts");
-  const { parseEnvFile } = await import("../../../ci/env-file.ts");
-  const text = await readTextIfThere(resolve(world.cwd, file));
-  if (text === undefined) {
-    throw new NotFoundError(`there is no file \`${file}\``, { hint: "`--env-file` names a file of variables" });
-  }
-  return parseEnvFile(text);
+  const { readVariables } = await import("../../../ci/client/variables.ts");
+  return await readVariables(file, { cwd: world.cwd, signal });
 }

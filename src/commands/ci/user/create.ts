@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { openAccounts, viewUser } from "../../../ci/server/administration.ts";
 import { dataParams } from "../../../ci/server/data-folder.ts";
-import { CiUser } from "../../../ci/server/users.ts";
+import { AccountEmail, AccountName, CiUser } from "../../../ci/server/users.ts";
 import { defineCommand } from "../../../command.ts";
 
 export default defineCommand({
@@ -15,8 +15,8 @@ export default defineCommand({
     says: "somebody who may submit jobs",
   }],
   input: z.object({
-    name: z.string().min(1, "a user has a name").max(200).describe("what the user is called"),
-    email: z.string().max(200).regex(/^\S+@\S+$/, "an address like `ada@example.com`").meta({
+    name: AccountName.describe("what the user is called"),
+    email: AccountEmail.meta({
       placeholder: "address",
       description: "address of the user, one user each",
     }),

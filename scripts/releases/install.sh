@@ -1,0 +1,226 @@
+#!/bin/sh
+# Installs gpu for this user, without asking anything: curl -fsSL @url@/latest/install.sh | sh
+#
+#   --to DIR      where the executable goes (~/.local/bin)
+#   --version V   this release, not the newest
+#   --links       also answer to `ci` and `gpu-session`
+#   --no-completion
+#   --uninstall   take away what was installed; `--purge`: settings, journal and cache too
+#
+# Behind `curl … | sh -s --`, as in: curl -fsSL @url@/latest/install.sh | sh -s -- --links
+set -eu
+
+place=${GPU_RELEASE_URL:-@url@}
+# What SHA256SUMS must be signed with; empty where this release was not signed.
+key='@key@'
+
+say() { printf '%s\n' "$*"; }
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  [ -z "${2:-}" ] || printf 'hint: %s\n' "$2" >&2
+  exit 1
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# All of it is read before any of it runs: a download that is cut off does nothing.
+main() {
+  to=$HOME/.local/bin version=latest links=no completion=yes action=install purge=no
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --to)
+        [ $# -gt 1 ] || fail "\`--to\` needs a folder"
+        to=$2
+        shift
+        ;;
+      --to=*) to=${1#--to=} ;;
+      --version)
+        [ $# -gt 1 ] || fail "\`--version\` needs a version"
+        version=v${2#v}
+        shift
+        ;;
+      --version=*) version=${1#--version=} && version=v${version#v} ;;
+      --links) links=yes ;;
+      --no-completion) completion=no ;;
+      --uninstall) action=uninstall ;;
+      --purge) purge=yes ;;
+      *) fail "there is no flag \`$1\`" 'there are --to DIR, --version V, --links, --no-completion, --uninstall, --purge' ;;
+    esac
+    shift
+  done
+  case $to in /*) ;; *) to=$PWD/$to ;; esac
+  url=$place/$version
+  data=${XDG_DATA_HOME:-$HOME/.local/share}
+  if [ "$action" = uninstall ]; then uninstall; else install; fi
+}
+
+install() {
+  platform=$(platform)
+  mkdir -p "$to" || fail "cannot make the folder \`$to\`" "\`--to\` names another one"
+  # In the folder itself, so that the last step is a rename, and a full disk is met before anything is replaced.
+  work=$(mktemp -d "$to/.gpu-install.XXXXXX") || fail "cannot write into \`$to\`" "\`--to\` names another one"
+  trap 'rm -rf "$work"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+
+  fetch SHA256SUMS
+  verify_signature
+  if has xz && has tar; then
+    file=gpu-$platform.tar.xz
+  else
+    file=gpu-$platform
+  fi
+  listed=$(awk -v file="$file" '$2 == file { print $1 }' "$work/SHA256SUMS")
+  [ -n "$listed" ] || fail "this release has no \`$file\`" "$url/SHA256SUMS lists what it has"
+  say "downloading $url/$file"
+  fetch "$file"
+  [ "$(sha256 "$work/$file")" = "$listed" ] ||
+    fail "what was downloaded is not what was released: the checksum of \`$file\` is wrong" 'try again; nothing was installed'
+  case $file in
+    *.tar.xz)
+      xz -dc "$work/$file" | tar -xf - -C "$work" gpu || fail "cannot unpack \`$file\` in \`$to\`" 'is there space left?'
+      ;;
+    *) mv "$work/$file" "$work/gpu" ;;
+  esac
+  chmod 755 "$work/gpu"
+  installed=$("$work/gpu" --version 2>&1) || fail "the executable does not start here: $installed" 'nothing was installed'
+  previous=
+  [ ! -x "$to/gpu" ] || previous=$("$to/gpu" --version 2>/dev/null || true)
+  mv -f "$work/gpu" "$to/gpu"
+
+  say "installed $installed as $to/gpu${previous:+, in the place of $previous}"
+  [ "$links" = no ] || link ci
+  [ "$links" = no ] || link gpu-session
+  [ "$completion" = no ] || complete_names
+  case :$PATH: in
+    *:"$to":*) ;;
+    *) say "$to is not on your PATH; add it: export PATH=\"$to:\$PATH\"" ;;
+  esac
+  say "to undo: curl -fsSL $place/latest/install.sh | sh -s -- --uninstall$([ "$to" = "$HOME/.local/bin" ] || printf ' --to %s' "$to")"
+  say 'next: gpu start'
+}
+
+# As the files of a release are called: linux-x64-musl.
+platform() {
+  case $(uname -s) in
+    Linux) os=linux ;;
+    Darwin) os=darwin ;;
+    *) fail "there is no executable for $(uname -s)" "$url lists what there is; on Windows, install.ps1" ;;
+  esac
+  case $(uname -m) in
+    x86_64 | amd64) arch=x64 ;;
+    aarch64 | arm64) arch=arm64 ;;
+    *) fail "there is no executable for the processor $(uname -m)" "$url lists what there is" ;;
+  esac
+  # A shell that is translated says the wrong processor.
+  if [ "$os" = darwin ] && [ "$(sysctl -n sysctl.proc_translated 2>/dev/null || true)" = 1 ]; then arch=arm64; fi
+  libc=
+  if [ "$os" = linux ] && is_musl; then libc=-musl; fi
+  printf '%s' "$os-$arch$libc"
+}
+
+is_musl() {
+  for loader in /lib/ld-musl-*.so.1; do
+    [ -e "$loader" ] || continue
+    # Debian may have musl beside its own.
+    [ -e /lib64/ld-linux-x86-64.so.2 ] || [ -e /lib/ld-linux-aarch64.so.1 ] || return 0
+  done
+  return 1
+}
+
+# Downloads a file of the release into the folder of this installation.
+fetch() {
+  if has curl; then
+    curl -fsSL --retry 2 --connect-timeout 20 -o "$work/$1" "$url/$1" 2>"$work/error" && return
+  elif has wget; then
+    wget -q -T 20 -O "$work/$1" "$url/$1" 2>"$work/error" && return
+  else
+    fail 'this needs curl or wget, and there is neither' "download $url/$1 by other means"
+  fi
+  fail "cannot download $url/$1: $(tail -n 1 "$work/error")" 'nothing was installed'
+}
+
+sha256() {
+  if has sha256sum; then
+    sha256sum "$1" | cut -d ' ' -f 1
+  elif has shasum; then
+    shasum -a 256 "$1" | cut -d ' ' -f 1
+  elif has openssl; then
+    openssl dgst -sha256 -r "$1" | cut -d ' ' -f 1
+  else
+    fail 'nothing here can check a checksum (sha256sum, shasum, openssl)' 'nothing was installed'
+  fi
+}
+
+verify_signature() {
+  if [ -z "$key" ]; then
+    say 'this release is not signed; its checksums come from where it comes from'
+    return
+  fi
+  if ! has ssh-keygen; then
+    say 'the signature was not checked: there is no ssh-keygen; the checksums are'
+    return
+  fi
+  fetch SHA256SUMS.sig
+  printf 'gpu %s\n' "$key" >"$work/signers"
+  ssh-keygen -Y verify -f "$work/signers" -I gpu -n gpu-release -s "$work/SHA256SUMS.sig" <"$work/SHA256SUMS" >"$work/error" 2>&1 ||
+    fail "the signature of the checksums is wrong: $(tail -n 1 "$work/error")" 'nothing was installed; do not trust this server'
+  say 'the signature is right'
+}
+
+link() {
+  if [ -e "$to/$1" ] && [ ! -L "$to/$1" ]; then
+    say "$to/$1 is there already and is not ours: no link was made"
+    return
+  fi
+  ln -sf gpu "$to/$1"
+  say "linked $to/$1"
+}
+
+completion_file() {
+  case $1 in
+    bash) printf '%s' "$data/bash-completion/completions/gpu" ;;
+    zsh) printf '%s' "$data/zsh/site-functions/_gpu" ;;
+    fish) printf '%s' "${XDG_CONFIG_HOME:-$HOME/.config}/fish/completions/gpu.fish" ;;
+  esac
+}
+
+complete_names() {
+  shell=$(basename "${SHELL:-sh}")
+  file=$(completion_file "$shell")
+  [ -n "$file" ] || return 0
+  { mkdir -p "$(dirname "$file")" && "$to/gpu" completion "$shell" >"$file"; } ||
+    fail "cannot write \`$file\`" "\`--no-completion\` leaves it out"
+  say "Tab completes in new shells: $file"
+  [ "$shell" != zsh ] || say "for zsh, before compinit in ~/.zshrc: fpath+=$(dirname "$file")"
+}
+
+uninstall() {
+  if [ -x "$to/gpu" ]; then
+    # What is rented goes on costing money when nobody is there to stop it.
+    rented=$("$to/gpu" status --json 2>/dev/null | grep -c '"id":' || true)
+    [ "${rented:-0}" = 0 ] || fail "something is still rented ($rented)" 'first: gpu stop --all'
+    "$to/gpu" tunnel stop --all --yes >/dev/null 2>&1 || true
+  fi
+  for name in ci gpu-session; do
+    [ ! -L "$to/$name" ] || [ "$(readlink "$to/$name")" != gpu ] || remove "$to/$name"
+  done
+  for shell in bash zsh fish; do remove "$(completion_file $shell)"; done
+  for file in "$to/gpu" "$to/gpu.previous"; do remove "$file"; done
+  folders="${XDG_CONFIG_HOME:-$HOME/.config}/gpu ${XDG_STATE_HOME:-$HOME/.local/state}/gpu ${XDG_CACHE_HOME:-$HOME/.cache}/gpu"
+  for folder in $folders; do
+    [ -d "$folder" ] || continue
+    if [ "$purge" = yes ]; then remove "$folder"; else say "left: $folder (\`--purge\` removes it)"; fi
+  done
+  # What was made for it goes too, where it is empty.
+  for folder in "$data/bash-completion/completions" "$data/bash-completion" "$data/zsh/site-functions" "$data/zsh" "$data" \
+    "$to" "$(dirname "$to")/state" "$HOME/.config/fish/completions" "$HOME/.config/fish" "$HOME/.config" "$HOME/.cache" "$HOME/.local"; do
+    rmdir "$folder" 2>/dev/null || true
+  done
+}
+
+remove() {
+  [ -e "$1" ] || [ -L "$1" ] || return 0
+  rm -rf "$1" && say "removed $1"
+}
+
+main "$@"

@@ -1,0 +1,159 @@
+import type { Context } from "../command.ts";
+import { type ApiScope, type ApiTree, createApi, type Instead, type InsteadOf } from "../surface/api.ts";
+import type { CallRecord } from "../surface/call.ts";
+import { derive } from "../surface/child.ts";
+import type { RunBudget } from "./budget.ts";
+import { askForMore } from "./budget-question.ts";
+import type { CallLog } from "./calls.ts";
+import { type CommandDisplay, type CurrentRun, currentRun, inRun, type ShownCommand } from "./current.ts";
+import { maskedWriter, maskOf } from "./masked.ts";
+import type { Memory } from "./memory.ts";
+import type { Owned } from "./owned.ts";
+import type { Planner } from "./planner.ts";
+import type { NewStep, RunRecord } from "./record.ts";
+
+/** What the code of a run works with. */
+export interface ScopeParts {
+  readonly calls: CallLog;
+  readonly owned: Owned;
+  /** Undefined: nothing is written down, and output is shown as it comes. */
+  readonly record: RunRecord | undefined;
+  readonly memory: Memory | undefined;
+  readonly planner: Planner | undefined;
+  readonly keepsOnFailure: boolean;
+  budget(): RunBudget;
+  declare(): void;
+}
+
+/** The run as its own code sees it: each call is a step, and what is called inside of one belongs to it. */
+export function openScope(context: Context, parts: ScopeParts): CurrentRun {
+  // Asked anew at each call: inside of `parallel` the context is another one.
+  return scopeIn({ ...parts, context, step: null, api: createApi(context.entries, currentRun) });
+}
+
+interface Place extends ScopeParts {
+  readonly context: Context;
+  /** The step that the code belongs to. */
+  readonly step: number | null;
+  readonly api: ApiTree;
+}
+
+function scopeIn(place: Place): CurrentRun {
+  const { api, calls, owned, context, record, memory, planner, keepsOnFailure } = place;
+  return {
+    context,
+    api,
+    keepsOnFailure,
+    planner,
+    track: (call, start) => calls.track(call, () => trackedStep(call, start, place)),
+    add: (call) => calls.add(call),
+    allow: async (action) => await askForMore(place.budget(), action, context),
+    own: (handle) => owned.add(handle),
+    declare: () => place.declare(),
+    show: (command) => record ? stepDisplay(record, command, place.step) : plainDisplay(context),
+    say(line) {
+      record?.print(`${line}\n`, "stderr");
+      if (!record?.takesPrints) context.around(() => context.world.terminal.stderr.write(`${line}\n`)).catch(() => {});
+    },
+    step: (key, work) =>
+      memory
+        ? memory.once(key, {
+          record,
+          note: context.note,
+          work: () => asStep({ name: key, parent: place.step }, place, work),
+        })
+        : asStep({ name: key, parent: place.step }, place, work),
+    within: (inner) => scopeIn({ ...place, context: inner }),
+    instead: (call) => instead(call, place),
+  };
+}
+
+/** Undefined at once where the call is made as ever. */
+function instead(call: InsteadOf, place: Place): Promise<Instead | undefined> | undefined {
+  const { planner, memory } = place;
+  if (planner) return planner.instead(call);
+  const key = memory?.keyOf(call, place.step);
+  return memory && key !== undefined ? takeOver(key, { call, memory, place }) : undefined;
+}
+
+async function takeOver(
+  key: string,
+  { call, memory, place: { context, step, record, budget } }: { call: InsteadOf; memory: Memory; place: Place },
+): Promise<Instead | undefined> {
+  const allow = async (action: Parameters<ApiScope["allow"]>[0]) => await askForMore(budget(), action, context);
+  const output = await memory.takeOver(key, { call, allow });
+  if (output === undefined) return undefined;
+  if (record && step !== null && output.token !== null) await record.rented(step, { key, token: output.token });
+  return { kind: "output", output };
+}
+
+/** A call that is shown, as a step of the run. */
+async function trackedStep<T>(call: CallRecord, start: (scope: ApiScope) => Promise<T>, place: Place): Promise<T> {
+  const isShown = !call.isQuiet && (call.label !== undefined || /^(?:gpu|box)\.(?!\$|exec)/.test(call.name));
+  if (!isShown || place.record === undefined) return await start(scopeIn(place));
+  const { label, name, isMinor } = call;
+  return await asStep({ name: label ?? name, parent: place.step, isMinor }, place, async (scope, step) => {
+    const value = await start(scope);
+    const token = call.isMinor ? undefined : tokenOf(value);
+    const { record, memory } = place;
+    const key = memory?.takeKey(step) ?? label ?? name;
+    if (record && token !== undefined && !record.knows(token)) await record.rented(step, { key, token });
+    return value;
+  });
+}
+
+async function asStep<T>(
+  step: NewStep,
+  place: Place,
+  work: (scope: CurrentRun, step: number) => Promise<T>,
+): Promise<T> {
+  const { record, context } = place;
+  if (record === undefined) return await work(scopeIn(place), 0);
+  const id = record.begin(step);
+  const progress = (text: string | undefined) => record.isLive ? record.detail(id, text) : context.progress(text);
+  const scope = scopeIn({ ...place, step: id, context: derive(context, { progress }) });
+  try {
+    const value = await inRun(scope, () => work(scope, id));
+    await record.end(id);
+    return value;
+  } catch (error) {
+    await record.end(id, error);
+    throw error;
+  }
+}
+
+/** What was rented, as `gpu.start` returns it, is known by its launch token. */
+function tokenOf(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || !("token" in value) || !("pricePerHour" in value)) {
+    return undefined;
+  }
+  return typeof value.token === "string" ? value.token : undefined;
+}
+
+function stepDisplay(record: RunRecord, { title, tail, label }: ShownCommand, parent: number | null): CommandDisplay {
+  const step = record.begin({ name: label ?? title, tail, parent });
+  return {
+    write: (chunk, stream) => record.output(step, stream, chunk),
+    end(outcome) {
+      const failed = "exitCode" in outcome && outcome.exitCode !== 0 && !outcome.isForgiven
+        ? new Error(`exited with ${outcome.exitCode}`)
+        : undefined;
+      void record.end(step, "error" in outcome ? outcome.error : failed).catch(() => {});
+    },
+  };
+}
+
+/** Output as it comes; under `--json` stdout is for the result alone. */
+function plainDisplay({ world: { terminal }, globals }: Context): CommandDisplay {
+  const mask = maskOf(terminal);
+  const shown = {
+    stdout: maskedWriter(globals.json ? terminal.stderr : terminal.stdout, mask),
+    stderr: maskedWriter(terminal.stderr, mask),
+  };
+  return {
+    write: (chunk, stream) => shown[stream].write(chunk),
+    end() {
+      for (const { flush } of [shown.stdout, shown.stderr]) flush().catch(() => {});
+    },
+  };
+}

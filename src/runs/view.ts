@@ -1,0 +1,104 @@
+import type { Clock, Sink, Terminal } from "../world.ts";
+import type { RunEvent } from "./events.ts";
+import { closedLines, type Costs, plainLines } from "./lines.ts";
+import { liveLines, spinnerMs } from "./live.ts";
+import { RunModel } from "./model.ts";
+
+/** Draws lines at the bottom of a terminal, below all that is printed. */
+export type LiveRegion = (frame: ((size: { columns: number; rows: number }) => string[]) | undefined) => void;
+
+export interface RunViewOptions {
+  readonly terminal: Pick<Terminal, "stdout" | "stderr">;
+  readonly clock: Clock;
+  readonly costs: Costs;
+  readonly isColored: boolean;
+  /** Where there is a screen; plain lines when left out. */
+  readonly live?: LiveRegion | undefined;
+  /** Prints while the living part is out of the way. */
+  around(write: () => Promise<void>): Promise<void>;
+  /** `true`: nothing but what the recipe itself prints. */
+  readonly isQuiet?: boolean;
+  /** Gets every line as well, with its newline: a file. */
+  readonly alsoTo?: ((lines: string) => void) | undefined;
+}
+
+/** A run as a person sees it: a living part on a screen, or plain lines. Both come from the events of its log. */
+export class RunView {
+  readonly model = new RunModel();
+  readonly #options: RunViewOptions;
+  #ticking: AbortController | undefined;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(options: RunViewOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when what it says of the event is handed to the system: awaiting it is backpressure. */
+  apply(event: RunEvent): Promise<void> {
+    this.model.apply(event);
+    const lines = this.#linesOf(event);
+    const { alsoTo, costs } = this.#options;
+    if (alsoTo) { for (const line of plainLines(event, this.model, costs)) alsoTo(`${line}\n`); }
+    if (event.kind === "ended") this.stop();
+    else this.#live();
+    return lines.length === 0 ? this.#written : this.#print(lines, this.#options.terminal.stderr);
+  }
+
+  /** What a step waits for now. */
+  detail(step: number, text: string | undefined): void {
+    const known = this.model.steps.get(step);
+    if (known) known.detail = text;
+  }
+
+  /** Text of the recipe itself, as it is. */
+  print(text: string, stream: "stdout" | "stderr"): Promise<void> {
+    return this.#print([text.replace(/\n$/, "")], this.#options.terminal[stream]);
+  }
+
+  /** Takes the living part away. */
+  stop(): void {
+    this.#ticking?.abort();
+    this.#ticking = undefined;
+    this.#options.live?.(undefined);
+  }
+
+  /** Resolves when all is written. */
+  written(): Promise<void> {
+    return this.#written;
+  }
+
+  #linesOf(event: RunEvent): string[] {
+    const { live, costs, isColored, isQuiet = false } = this.#options;
+    if (isQuiet) return [];
+    if (live === undefined) return plainLines(event, this.model, costs);
+    const step = event.kind === "step-ended" ? this.model.steps.get(event.step) : undefined;
+    return step === undefined ? [] : closedLines(step, { model: this.model, costs, now: event.time, isColored });
+  }
+
+  #print(lines: readonly string[], sink: Sink): Promise<void> {
+    const text = `${lines.join("\n")}\n`;
+    const writing = this.#options.around(() => sink.write(text));
+    this.#written = writing.catch(() => {});
+    return writing;
+  }
+
+  #live(): void {
+    const { live, clock, isQuiet } = this.#options;
+    if (live === undefined || isQuiet || this.#ticking !== undefined || this.model.running().length === 0) return;
+    const ticking = new AbortController();
+    this.#ticking = ticking;
+    const draw = () => live((size) => this.#frame(size));
+    void (async () => {
+      while (!ticking.signal.aborted) {
+        draw();
+        await clock.sleep(spinnerMs, ticking.signal);
+        if (this.model.running().length === 0) return this.stop();
+      }
+    })().catch(() => {});
+  }
+
+  #frame({ columns, rows }: { columns: number; rows: number }): string[] {
+    const { costs, clock, isColored } = this.#options;
+    return liveLines({ model: this.model, costs, now: clock.now(), columns, rows, isColored });
+  }
+}

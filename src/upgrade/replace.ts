@@ -1,0 +1,146 @@
+import { createHash } from "node:crypto";
+import { chmodSync, copyFileSync, linkSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { childEnvironment } from "../env.ts";
+import { GpuError } from "../errors.ts";
+import { reasonOf } from "../files.ts";
+import { request, type Target } from "../http/request.ts";
+import type { World } from "../world.ts";
+import { runProgram } from "./program.ts";
+import type { FoundRelease } from "./releases.ts";
+
+interface ReplaceOptions {
+  readonly world: World;
+  readonly release: FoundRelease;
+  /** `linux-x64-musl`, as in the names of its files. */
+  readonly platform: string;
+  /** The executable to replace: absolute, links followed. */
+  readonly path: string;
+  readonly signal: AbortSignal;
+  /** Bytes that came so far, and how many there are. */
+  readonly onProgress: (bytes: number, total: number | undefined) => void;
+}
+
+/** The one before, for whoever wants it back. */
+export function previousPath(path: string): string {
+  return path.endsWith(".exe") ? path.replace(/\.exe$/, ".previous.exe") : `${path}.previous`;
+}
+
+/**
+ * Puts the executable of a release in the place of this one, in one step: whoever starts it meanwhile gets either. One
+ * that does not start here never takes the place. Returns where the one before is kept.
+ */
+export async function replaceExecutable(options: ReplaceOptions): Promise<string> {
+  const { world, release, path, signal } = options;
+  const folder = makeFolder(dirname(path));
+  try {
+    const fresh = await download(folder, options);
+    const { exitCode, stdout } = await runProgram(world, [fresh, "--version"], { timeoutMs: 30_000, signal });
+    if (exitCode !== 0 || stdout.trim() !== `gpu ${release.version}`) {
+      throw new GpuError(`gpu ${release.version} does not start on this computer`, {
+        hint: "nothing was changed; `gpu upgrade --to VERSION` takes another one",
+      });
+    }
+    const kept = previousPath(path);
+    const spare = join(folder, "previous");
+    // A second name of the same file, or a copy: there is an executable in its place at every moment.
+    try {
+      linkSync(path, spare);
+    } catch {
+      copyFileSync(path, spare);
+    }
+    renameSync(spare, kept);
+    // Windows lets go of the name of a file that runs, and of nothing else.
+    if (world.platform === "win32") renameSync(path, kept);
+    renameSync(fresh, path);
+    return kept;
+  } catch (error) {
+    if (error instanceof GpuError) throw error;
+    signal.throwIfAborted();
+    throw new GpuError(`cannot replace \`${path}\`: ${reasonOf(error)}`, { hint: "nothing was changed", cause: error });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Beside the executable: what is made there can take its place by a rename. */
+function makeFolder(beside: string): string {
+  try {
+    return mkdtempSync(join(beside, ".gpu-upgrade-"));
+  } catch (error) {
+    throw new GpuError(`cannot write into \`${beside}\`: ${reasonOf(error)}`, {
+      hint: "run it as who may, or install gpu into a folder of yours",
+      cause: error,
+    });
+  }
+}
+
+/** Brings the executable here, whole and as it was released. xz makes it a third of the size, where there is one. */
+async function download(folder: string, options: ReplaceOptions): Promise<string> {
+  const { world, release, platform, signal } = options;
+  const isWindows = platform.startsWith("windows");
+  const fresh = join(folder, isWindows ? "gpu.exe" : "gpu");
+  const packed = `gpu-${platform}.tar.xz`;
+  const hasXz = !isWindows && release.checksums.has(packed) &&
+    (await runProgram(world, ["xz", "--version"], { timeoutMs: 5_000, signal })).exitCode === 0;
+  const name = hasXz ? packed : `gpu-${platform}${isWindows ? ".exe" : ""}`;
+  const expected = release.checksums.get(name);
+  if (expected === undefined) {
+    throw new GpuError(`gpu ${release.version} was not released for ${platform}`, {
+      hint: `${release.url} has what there is`,
+    });
+  }
+  const path = hasXz ? join(folder, name) : fresh;
+  if (await fetchFile(name, { ...options, path }) !== expected) {
+    throw new GpuError(`what was downloaded is not what was released: the checksum of \`${name}\` is wrong`, {
+      hint: "try again; nothing was changed",
+    });
+  }
+  if (hasXz) await unpack(path, { folder, world, signal });
+  chmodSync(fresh, 0o755);
+  return fresh;
+}
+
+/** Writes a file of the release and returns its SHA-256. */
+async function fetchFile(
+  name: string,
+  { world, release, signal, onProgress, path }: ReplaceOptions & { path: string },
+): Promise<string> {
+  const target: Target = { world, service: "the place of the releases", baseUrl: release.url, signal };
+  const response = await request(target, { path: `/${name}` });
+  const length = Number(response.headers.get("content-length"));
+  const hash = createHash("sha256");
+  await using file = await open(path, "wx", 0o600);
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    hash.update(chunk);
+    await file.writeFile(chunk);
+    bytes += chunk.length;
+    onProgress(bytes, length > 0 ? length : undefined);
+  }
+  return hash.digest("hex");
+}
+
+async function unpack(
+  path: string,
+  { folder, world, signal }: { folder: string; world: World; signal: AbortSignal },
+): Promise<void> {
+  const child = world.spawn(["tar", "-xJf", path, "-C", folder, "gpu"], {
+    ...{ cwd: folder, env: childEnvironment(world.env) },
+    ...{ stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+  });
+  const onAbort = () => void child.kill("SIGKILL");
+  signal.addEventListener("abort", onAbort, { once: true });
+  const exitCode = await new Promise<number | null>((resolve) => {
+    child.once("error", () => resolve(null));
+    child.once("close", resolve);
+  });
+  signal.removeEventListener("abort", onAbort);
+  signal.throwIfAborted();
+  if (exitCode !== 0) {
+    throw new GpuError(`cannot unpack what was downloaded into \`${folder}\``, {
+      hint: "is there space left on the disk?",
+    });
+  }
+}

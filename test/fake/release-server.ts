@@ -1,0 +1,110 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+interface ReleaseServerOptions {
+  /** For what it makes: keys and archives. */
+  readonly folder: string;
+  /** As in the names of its files. */
+  readonly platform: string;
+}
+
+/** What the next answers are like. */
+export type Trouble = "none" | "cut" | "changed" | "stranger" | "missing";
+
+/** A place with releases on a free port: each is a script that says its version, packed, summed up and signed. */
+export class ReleaseServer implements Disposable {
+  readonly #server: Bun.Server<undefined>;
+  readonly #files = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly #folder: string;
+  readonly #platform: string;
+  /** Public key of who signs the releases. */
+  readonly key: string;
+  trouble: Trouble = "none";
+  /** Paths that were asked for. */
+  readonly asked: string[] = [];
+
+  constructor({ folder, platform }: ReleaseServerOptions) {
+    this.#folder = folder;
+    this.#platform = platform;
+    mkdirSync(folder, { recursive: true });
+    for (const name of ["maker", "stranger"]) {
+      run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(folder, name));
+    }
+    this.key = readFileSync(join(folder, "maker.pub"), "utf8").split(" ").slice(0, 2).join(" ");
+    this.#server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) => this.#answer(new URL(url).pathname),
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.port}`;
+  }
+
+  /** Makes a release, which is also the newest. `script`: what its executable is. */
+  release(version: string, script = `#!/bin/sh\necho gpu ${version}\n`): void {
+    const folder = join(this.#folder, version);
+    mkdirSync(folder, { recursive: true });
+    const [plain, packed] = [`gpu-${this.#platform}`, `gpu-${this.#platform}.tar.xz`];
+    writeFileSync(join(folder, "gpu"), script, { mode: 0o755 });
+    writeFileSync(join(folder, plain), script);
+    run("tar", "-cJf", join(folder, packed), "-C", folder, "gpu");
+    writeFileSync(join(folder, "release.json"), JSON.stringify({ version, date: "2026-01-02T03:04:05.000Z" }));
+    const sums = [plain, packed, "release.json"].map((name) => `${sha256(join(folder, name))}  ${name}\n`).join("");
+    writeFileSync(join(folder, "SHA256SUMS"), sums);
+    this.#sign(folder, "stranger");
+    const stranger = Uint8Array.from(readFileSync(join(folder, "SHA256SUMS.sig")));
+    this.#sign(folder, "maker");
+    for (const name of [plain, packed, "release.json", "SHA256SUMS", "SHA256SUMS.sig"]) {
+      for (const at of ["latest", `v${version}`]) {
+        this.#files.set(`/${at}/${name}`, Uint8Array.from(readFileSync(join(folder, name))));
+      }
+    }
+    for (const at of ["latest", `v${version}`]) this.#files.set(`/${at}/stranger.sig`, stranger);
+  }
+
+  #sign(folder: string, who: string): void {
+    rmSync(join(folder, "SHA256SUMS.sig"), { force: true });
+    run(
+      "ssh-keygen",
+      "-q",
+      "-Y",
+      "sign",
+      "-n",
+      "gpu-release",
+      "-f",
+      join(this.#folder, who),
+      join(folder, "SHA256SUMS"),
+    );
+  }
+
+  #answer(path: string): Response {
+    this.asked.push(path);
+    const isLarge = path.includes(`gpu-${this.#platform}`);
+    const at = this.trouble === "stranger" ? path.replace("SHA256SUMS.sig", "stranger.sig") : path;
+    const content = this.#files.get(at);
+    if (content === undefined || (this.trouble === "missing" && isLarge)) return new Response("", { status: 404 });
+    if (!isLarge) return new Response(content);
+    if (this.trouble === "cut") return new Response(content.slice(0, content.length / 2));
+    if (this.trouble === "changed") {
+      return new Response(Uint8Array.from(content, (byte, index) => index === 99 ? ~byte : byte));
+    }
+    return new Response(content);
+  }
+
+  [Symbol.dispose](): void {
+    void this.#server.stop(true);
+  }
+}
+
+function run(program: string, ...words: readonly string[]): void {
+  const { status, stderr } = spawnSync(program, words, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${program}: ${stderr}`);
+}
+
+function sha256(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}

@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { writeInstallers } from "../../scripts/releases/installers.ts";
+import { ReleaseServer } from "../fake/release-server.ts";
+
+const platform = `linux-${process.arch}`;
+/** A release whose executable knows as much as the installer asks for. */
+const script = (version: string) =>
+  `#!/bin/sh\ncase $1 in --version) echo gpu ${version} ;; completion) echo "# $2" ;; status) cat "$HOME/rented" 2>/dev/null ;; esac\n`;
+const always = "sh uname mktemp awk mkdir chmod mv rm ln dirname basename readlink rmdir cat cut tail tar xz grep"
+  .split(" ");
+
+let folder: string;
+let home: string;
+let server: ReleaseServer;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "gpu-install-"));
+  server = new ReleaseServer({ folder: join(folder, "made"), platform });
+  server.release("1.0.0", script("1.0.0"));
+  server.release("1.1.0", script("1.1.0"));
+  writeInstallers(folder, { url: server.url, key: server.key });
+});
+afterAll(() => {
+  server[Symbol.dispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+beforeEach(() => {
+  server.trouble = "none";
+  home = mkdtempSync(join(folder, "home-"));
+});
+
+/** Runs the installer as `curl … | sh -s -- …` does, with these programs and no other. */
+async function install(words: readonly string[] = [], programs = ["curl", "sha256sum", "ssh-keygen"], path = "") {
+  const bin = mkdtempSync(join(folder, "bin-"));
+  for (const name of [...always, ...programs]) symlinkSync(Bun.which(name) ?? `/missing/${name}`, join(bin, name));
+  const child = Bun.spawn(["/bin/sh", "-s", "--", ...words], {
+    stdin: Bun.file(join(folder, "install.sh")),
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { HOME: home, PATH: path === "" ? bin : `${path}:${bin}`, SHELL: "/bin/bash" },
+    cwd: home,
+  });
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { exitCode: await child.exited, stdout, stderr };
+}
+
+const installed = () => join(home, ".local/bin/gpu");
+const versionNow = () => Bun.spawnSync([installed(), "--version"]).stdout.toString().trim();
+
+test("it installs the newest release, says what it did and how to undo it", async () => {
+  const { exitCode, stdout, stderr } = await install();
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(versionNow()).toBe("gpu 1.1.0");
+  expect(stdout).toContain("the signature is right");
+  expect(stdout).toContain(`installed gpu 1.1.0 as ${installed()}`);
+  expect(stdout).toContain("is not on your PATH");
+  expect(stdout).toContain("--uninstall");
+  expect(readFileSync(join(home, ".local/share/bash-completion/completions/gpu"), "utf8")).toBe("# bash\n");
+  expect(readdirSync(join(home, ".local/bin"))).toEqual(["gpu"]);
+});
+
+test("a second run puts another version in its place", async () => {
+  await install(["--version", "1.0.0"]);
+  expect(versionNow()).toBe("gpu 1.0.0");
+  const { stdout } = await install([], undefined, join(home, ".local/bin"));
+  expect(stdout).toContain("installed gpu 1.1.0");
+  expect(stdout).toContain("in the place of gpu 1.0.0");
+  expect(stdout).not.toContain("is not on your PATH");
+});
+
+test("links are made where they are asked for, and not over what is somebody else's", async () => {
+  mkdirSync(join(home, ".local/bin"), { recursive: true });
+  writeFileSync(join(home, ".local/bin/ci"), "mine");
+  const { stdout } = await install(["--links"]);
+  expect(stdout).toContain("no link was made");
+  expect(readFileSync(join(home, ".local/bin/ci"), "utf8")).toBe("mine");
+  expect(Bun.spawnSync([join(home, ".local/bin/gpu-session"), "--version"]).stdout.toString()).toBe("gpu 1.1.0\n");
+});
+
+test("wget does where there is no curl, and what has neither says so", async () => {
+  expect((await install([], ["wget", "sha256sum"])).exitCode).toBe(0);
+  expect(versionNow()).toBe("gpu 1.1.0");
+  expect((await install([], ["sha256sum"])).stderr).toContain("needs curl or wget");
+});
+
+test("without ssh-keygen it says that the signature was not checked", async () => {
+  expect((await install([], ["curl", "sha256sum"])).stdout).toContain("the signature was not checked");
+});
+
+const troubles = [
+  ["cut", /checksum|cannot download/],
+  ["changed", /the checksum of .* is wrong/],
+  ["stranger", /the signature of the checksums is wrong/],
+  ["missing", /cannot download/],
+] as const;
+test.each(troubles)("what is %s is not installed, and what was there stays", async (trouble, says) => {
+  await install(["--version=1.0.0"]);
+  server.trouble = trouble;
+  const { exitCode, stderr } = await install();
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(says);
+  expect(versionNow()).toBe("gpu 1.0.0");
+  expect(readdirSync(join(home, ".local/bin"))).toEqual(["gpu"]);
+});
+
+test("a computer that there is no executable for is told so", async () => {
+  const fake = mkdtempSync(join(folder, "fake-"));
+  writeFileSync(join(fake, "uname"), '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo riscv64\n', { mode: 0o755 });
+  const { exitCode, stderr } = await install([], undefined, fake);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("there is no executable for the processor riscv64");
+  expect(existsSync(installed())).toBe(false);
+});
+
+// Only root may mount a small disk.
+test.skipIf(process.getuid?.() !== 0)("a disk without room is named, and nothing is left on it", async () => {
+  const small = join(home, "small");
+  mkdirSync(small);
+  expect(Bun.spawnSync(["mount", "-t", "tmpfs", "-o", "size=16k", "none", small]).exitCode).toBe(0);
+  try {
+    server.release("2.0.0", script("2.0.0") + `# ${"x".repeat(200_000)}`);
+    const { exitCode, stderr } = await install(["--to", small]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("is there space left?");
+    expect(readdirSync(small)).toEqual([]);
+  } finally {
+    server.release("1.1.0", script("1.1.0"));
+    Bun.spawnSync(["umount", small]);
+  }
+});
+
+test("a flag that does not exist is an error", async () => {
+  expect((await install(["--fast"])).stderr).toContain("there is no flag `--fast`");
+});
+
+test("it is taken away again with all that was installed; settings stay unless purged", async () => {
+  await install(["--links"]);
+  mkdirSync(join(home, ".config/gpu"), { recursive: true });
+  writeFileSync(join(home, ".config/gpu/config.yaml"), "profile: default\n");
+  const { stdout } = await install(["--uninstall"]);
+  expect(stdout).toContain(`left: ${home}/.config/gpu`);
+  expect(existsSync(join(home, ".local"))).toBe(false);
+  await install(["--uninstall", "--purge"]);
+  expect(readdirSync(home)).toEqual([]);
+});
+
+test("it is not taken away while something is rented", async () => {
+  await install();
+  writeFileSync(join(home, "rented"), '[{\n  "id": "i-1"\n}]\n');
+  const { exitCode, stderr } = await install(["--uninstall"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("something is still rented (1)");
+  expect(existsSync(installed())).toBe(true);
+});
+
+test.skipIf(Bun.which("shellcheck") === null)("shellcheck finds nothing", () => {
+  const { exitCode, stdout } = Bun.spawnSync(["shellcheck", "-s", "sh", join(folder, "install.sh")]);
+  expect(stdout.toString()).toBe("");
+  expect(exitCode).toBe(0);
+});

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findManager } from "../../src/upgrade/manager.ts";
+import { releasePlace } from "../../src/upgrade/place.ts";
+import { findRelease } from "../../src/upgrade/releases.ts";
+import { replaceExecutable } from "../../src/upgrade/replace.ts";
+import { ciWorld } from "../fake/ci-world.ts";
+import { ReleaseServer } from "../fake/release-server.ts";
+
+const platform = "linux-x64";
+const { signal } = new AbortController();
+let folder: string;
+let server: ReleaseServer;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "gpu-upgrade-"));
+  server = new ReleaseServer({ folder: join(folder, "made"), platform });
+  server.release("1.2.0");
+  server.release("1.3.0");
+});
+afterAll(() => {
+  server[Symbol.dispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+beforeEach(() => {
+  server.trouble = "none";
+  rmSync(join(folder, "bin"), { recursive: true, force: true });
+});
+
+const world = () => ciWorld({ home: folder });
+const find = (version?: string) =>
+  findRelease({ world: world(), place: { url: server.url, key: server.key }, version, signal });
+
+/** An executable in a folder of its own, as it would be installed. */
+function installed(): string {
+  const bin = join(folder, "bin");
+  Bun.spawnSync(["mkdir", "-p", bin]);
+  writeFileSync(join(bin, "gpu"), "#!/bin/sh\necho gpu 1.0.0\n", { mode: 0o755 });
+  return join(bin, "gpu");
+}
+
+const replace = async (path: string, given = world(), version?: string) =>
+  await replaceExecutable({ world: given, release: await find(version), platform, path, signal, onProgress() {} });
+
+const versionOf = (path: string) => Bun.spawnSync([path, "--version"]).stdout.toString().trim();
+
+describe("a release", () => {
+  test("is the newest, or the one that was named", async () => {
+    expect(await find()).toMatchObject({ version: "1.3.0", isSigned: true });
+    expect(await find("1.2.0")).toMatchObject({ version: "1.2.0" });
+    await expect(find("9.9.9")).rejects.toThrow("there is no release 9.9.9");
+  });
+
+  test("that somebody else signed is refused before anything else of it is read", async () => {
+    server.trouble = "stranger";
+    server.asked.length = 0;
+    await expect(find()).rejects.toThrow("the signature of the release");
+    await Bun.sleep(20);
+    expect(server.asked).toEqual(["/latest/SHA256SUMS", "/latest/SHA256SUMS.sig"]);
+  });
+
+  test("of a place without a key is believed by its checksums, and said to be unsigned", async () => {
+    const place = { url: server.url, key: undefined };
+    expect(await findRelease({ world: world(), place, signal })).toMatchObject({ version: "1.3.0", isSigned: false });
+  });
+
+  test("is looked for where a variable says; what was built by hand knows no place", () => {
+    expect(releasePlace({ env: { GPU_RELEASE_URL: "http://here/" } })).toEqual({ url: "http://here", key: undefined });
+    expect(() => releasePlace({ env: {} })).toThrow("built by hand");
+  });
+});
+
+describe("the executable", () => {
+  test("is replaced in one step, and the one before is kept", async () => {
+    const path = installed();
+    const kept = await replace(path);
+    expect(versionOf(path)).toBe("gpu 1.3.0");
+    expect(versionOf(kept)).toBe("gpu 1.0.0");
+    expect(readdirSync(join(path, "..")).toSorted()).toEqual(["gpu", "gpu.previous"]);
+    await replace(path, world(), "1.2.0");
+    expect([versionOf(path), versionOf(kept)]).toEqual(["gpu 1.2.0", "gpu 1.3.0"]);
+  });
+
+  test("comes unpacked where there is no xz", async () => {
+    const path = installed();
+    server.asked.length = 0;
+    await replace(path, { ...world(), env: { PATH: "/nonexistent" } });
+    expect(server.asked).toContain("/latest/gpu-linux-x64");
+    expect(readFileSync(path, "utf8")).toContain("1.3.0");
+  });
+
+  const troubles = [
+    ["cut", "the checksum of"],
+    ["changed", "the checksum of"],
+    ["missing", "404"],
+  ] as const;
+  test.each(troubles)("stays what it is when the download is %s", async (trouble, says) => {
+    const path = installed();
+    server.trouble = trouble;
+    await expect(replace(path)).rejects.toThrow(says);
+    await replace(path).catch(() => {});
+    expect(versionOf(path)).toBe("gpu 1.0.0");
+    expect(readdirSync(join(path, ".."))).toEqual(["gpu"]);
+  });
+
+  test("stays what it is when the new one does not start here, or is another version", async () => {
+    const path = installed();
+    server.release("1.4.0", "#!/bin/sh\nexit 3\n");
+    await expect(replace(path)).rejects.toThrow("does not start on this computer");
+    server.release("1.5.0", "#!/bin/sh\necho gpu 1.0.0\n");
+    await expect(replace(path)).rejects.toThrow("does not start on this computer");
+    await replace(path).catch(() => {});
+    expect(readdirSync(join(path, ".."))).toEqual(["gpu"]);
+    server.release("1.3.0");
+  });
+});
+
+test("what a package manager installed is its own", async () => {
+  const manager = (path: string) => findManager(world(), path, signal);
+  expect(await manager("/home/a/node_modules/@gpu-cli/linux-x64/bin/gpu")).toMatchObject({ name: "npm" });
+  expect(await manager("/opt/homebrew/Cellar/gpu/1.0.0/bin/gpu")).toMatchObject({ name: "Homebrew" });
+  expect(await manager(join(folder, "bin/gpu"))).toBeUndefined();
+  if (Bun.which("dpkg-query") !== null) expect(await manager("/usr/bin/dpkg-query")).toMatchObject({ name: "dpkg" });
+});
