@@ -1,6 +1,5 @@
-import { GpuError, messageOf, systemCode } from "../errors.ts";
+import { GpuError } from "../errors.ts";
 import { type BodyLimits, readBody } from "./body.ts";
-import { QuietError } from "./quiet.ts";
 
 /** Why there is no usable answer. `status`: the server refused with its HTTP status; `shape`: not what was agreed. */
 export type HttpReason = "refused" | "dns" | "tls" | "timeout" | "proxy" | "cut" | "html" | "shape" | "status";
@@ -44,63 +43,6 @@ export function isPassing(error: unknown): boolean {
   // A guard in front of a server that is away says so with a web page.
   if (error.reason === "status" || error.reason === "html") return passing.has(error.status ?? 0);
   return error.reason === "refused" || error.reason === "cut" || error.reason === "timeout" || error.reason === "dns";
-}
-
-const tlsCodes =
-  /^(EPROTO|ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HOSTNAME_MISMATCH|UNKNOWN_CERTIFICATE)/;
-
-/** Tells what went wrong below HTTP, from what `fetch` threw. */
-export function connectionError(error: unknown, { service, url }: { service: string; url: URL }): HttpError {
-  if (error instanceof QuietError) {
-    return new HttpError(`${service} at ${url.origin} does not answer: ${error.message}`, {
-      reason: "timeout",
-      hint: "check the address and the network, then try again",
-      cause: error,
-    });
-  }
-  const code = systemCode(error) ?? "";
-  // Bun's advice is for whoever wrote the program.
-  const text = messageOf(error).replace(/ For more information, pass `verbose: true`.*$/s, "");
-  if (/proxy/i.test(code) || /proxy/i.test(text)) {
-    return new HttpError(`cannot reach ${service} at ${url.origin} through the proxy: ${text}`, {
-      reason: "proxy",
-      hint: "check `HTTPS_PROXY` and `HTTP_PROXY`; `NO_PROXY` lists hosts that need none",
-      cause: error,
-    });
-  }
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN" || code === "ENODATA" || /getaddrinfo|dns/i.test(text)) {
-    return new HttpError(`no computer is called \`${url.hostname}\`, so ${service} cannot be reached`, {
-      reason: "dns",
-      hint: "check the address for a typing error, and the network",
-      cause: error,
-    });
-  }
-  if (tlsCodes.test(code)) {
-    return new HttpError(`${service} at ${url.origin} cannot be trusted: ${text}`, {
-      reason: "tls",
-      hint: "check that the server speaks `https` and that its certificate is valid and not expired",
-      cause: error,
-    });
-  }
-  if (/^(ECONNREFUSED|ConnectionRefused|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code)) {
-    return new HttpError(`nothing answers at ${url.origin}: cannot reach ${service}`, {
-      reason: "refused",
-      hint: "check that it is running and that the address is right",
-      cause: error,
-    });
-  }
-  if (/^(ETIMEDOUT|ConnectionTimeout|TimeoutError)$/.test(code)) {
-    return new HttpError(`${service} at ${url.origin} does not answer`, {
-      reason: "timeout",
-      hint: "check the address and the network, then try again",
-      cause: error,
-    });
-  }
-  return new HttpError(`the connection to ${service} at ${url.origin} was cut: ${text}`, {
-    reason: "cut",
-    hint: "try again",
-    cause: error,
-  });
 }
 
 const maxErrorBytes = 64 * 2 ** 10;

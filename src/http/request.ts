@@ -1,14 +1,15 @@
 import type { z } from "zod";
 import type { World } from "../world.ts";
 import { readBody, TooLargeError } from "./body.ts";
-import { connectionError, htmlError, HttpError, isPassing, looksLikeHtml, statusError } from "./errors.ts";
+import { connectionError } from "./connection.ts";
+import { htmlError, HttpError, isPassing, looksLikeHtml, statusError } from "./errors.ts";
 import { jsonOf } from "./json.ts";
 import { watchQuiet } from "./quiet.ts";
 import { maxAttempts, pauseMs, slowDownMs } from "./retry.ts";
 
 /** Whom to ask, and how to speak of it in messages: `the CI server`. */
 export interface Target {
-  readonly world: Pick<World, "fetch" | "clock" | "random">;
+  readonly world: Pick<World, "fetch" | "clock" | "random"> & Partial<Pick<World, "env">>;
   readonly service: string;
   /** With or without a path; what is asked is appended to it. */
   readonly baseUrl: string;
@@ -104,14 +105,14 @@ export async function requestJson<T>(
 
 /** The text of an answer that came, whole; a server that breaks off, falls silent or never ends is an error. */
 export async function readAnswer(
-  { world: { clock }, service, signal }: Target,
+  { world: { clock, env }, service, signal }: Target,
   response: Response,
   { url, quietMs = defaultTimeoutMs }: { url: URL; quietMs?: number },
 ): Promise<string> {
   const { text, failure } = await readBody(response, { clock, quietMs, maxBytes: maxAnswerBytes, signal });
   if (failure === undefined) return text;
   signal?.throwIfAborted();
-  if (!(failure instanceof TooLargeError)) throw connectionError(failure, { service, url });
+  if (!(failure instanceof TooLargeError)) throw connectionError(failure, { service, url, env });
   throw new HttpError(`${service} at ${url.origin} gave an answer to ${url.pathname} that is ${failure.message}`, {
     reason: "shape",
     status: response.status,
@@ -156,7 +157,7 @@ async function once(
     // What went wrong while the body was made (an unreadable file) is the caller's own error.
     if (upload?.failure()) throw upload.failure();
     return {
-      error: connectionError(watch.signal.aborted ? watch.signal.reason : error, { service, url }),
+      error: connectionError(watch.signal.aborted ? watch.signal.reason : error, { service, url, env: world.env }),
       retryAfter: null,
       hasPolicy: false,
     };

@@ -128,7 +128,8 @@ describe.each(["sshd", "our server"])("on %s", (which) => {
   }, 15_000);
 
   // What is garbage already stays for a while; that it does not grow with the amount is what counts.
-  test.if(which === "sshd")("400 MB go there and back in bounded memory", async () => {
+  if (which !== "sshd") return;
+  test("400 MB go there and back in bounded memory", async () => {
     const { $: there } = box();
     const amount = 400_000_000;
     Bun.gc(true);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, statSync } from "node:fs";
-import { connect } from "node:net";
+import { chmodSync, statSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type Home, memoryOf, openHome, processesWith } from "./shared-fixture.ts";
 
@@ -199,6 +199,19 @@ test("a socket that others may use is not used", async () => {
   expect(await connectionOf()).toBe(first);
 });
 
+/** The socket is there a moment before somebody listens on it. */
+async function connectWhenServed(path: string): Promise<Socket> {
+  for (;;) {
+    const socket = connect(path);
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true));
+      socket.once("error", () => resolve(false));
+    });
+    if (isOpen) return socket;
+    await Bun.sleep(10);
+  }
+}
+
 test("an older background process is left alone while it holds something, and replaced then", async () => {
   await using other = await openHome();
   const state = join(other.home, ".local/state/gpu");
@@ -208,8 +221,7 @@ test("an older background process is left alone while it holds something, and re
     stderr: "inherit",
   });
   const socket = join(state, "background.sock");
-  await until(() => existsSync(socket));
-  const holder = connect(socket);
+  const holder = await connectWhenServed(socket);
   holder.write(`${JSON.stringify({ id: 1, method: "run.watch", parameters: { run: "ab", keys: {} } })}\n`);
   await new Promise((resolve) => holder.once("data", resolve));
   const own = [await other.exec("echo $PPID"), await other.exec("echo $PPID")];

@@ -1,5 +1,5 @@
 import { abortable } from "../../http/body.ts";
-import { connectionError } from "../../http/errors.ts";
+import { connectionError } from "../../http/connection.ts";
 import { readEventBatches } from "../../http/events.ts";
 import { request, type Target } from "../../http/request.ts";
 

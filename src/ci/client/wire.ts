@@ -1,5 +1,6 @@
 import { abortable } from "../../http/body.ts";
-import { connectionError, HttpError } from "../../http/errors.ts";
+import { connectionError } from "../../http/connection.ts";
+import { HttpError } from "../../http/errors.ts";
 import { readEventBatches } from "../../http/events.ts";
 import { jsonOf } from "../../http/json.ts";
 import { watchQuiet } from "../../http/quiet.ts";

@@ -1,0 +1,24 @@
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The proxy that a request goes through, and the variable that says so. */
+export interface Proxy {
+  readonly variable: string;
+  readonly url: URL;
+}
+
+/** The proxy for an address, as `fetch` reads it from the environment; undefined where it goes straight. */
+export function proxyFor(url: URL, env: Environment): Proxy | undefined {
+  if (isExcepted(url, env.NO_PROXY || env.no_proxy || "")) return undefined;
+  const names = url.protocol === "https:" ? ["HTTPS_PROXY", "https_proxy"] : ["HTTP_PROXY", "http_proxy"];
+  for (const variable of names) {
+    const proxy = URL.parse(env[variable] ?? "");
+    if (proxy) return { variable, url: proxy };
+  }
+  return undefined;
+}
+
+function isExcepted({ hostname, host }: URL, list: string): boolean {
+  return list.split(",").map((entry) => entry.trim().replace(/^\*?\./, "")).some((entry) =>
+    entry === "*" || (entry !== "" && (entry === host || entry === hostname || hostname.endsWith(`.${entry}`)))
+  );
+}
