@@ -29,6 +29,13 @@ test("one row for each type, and every instance is given back", async () => {
   expect(leftBehind).toEqual([]);
 });
 
+test("left to itself it takes the three cheapest with a GPU, and none without", async () => {
+  await using script = await writeScript("true");
+  const { result } = await testRecipe(sweep, { input: { script: script.path, hours: 0.5 }, provider: "lambda" });
+  expect(result.runs).toHaveLength(3);
+  for (const { type, outcome } of result.runs) expect(`${type} ${outcome}`).toMatch(/^gpu_.* ok$/);
+});
+
 test("a type that is sold out is a row, and costs nothing", async () => {
   await using script = await writeScript("true");
   const { result, rented } = await testRecipe(sweep, {

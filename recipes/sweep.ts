@@ -1,5 +1,12 @@
 import { bar, gpu, GpuError, parallel, recipe, table, z } from "gpu";
 
+/** Where none has a GPU, as on this computer, they are tried all the same. */
+async function cheapest(count: number) {
+  const offers = await gpu.available({ free: true }); // the cheapest first
+  const withGpus = offers.filter(({ gpuCount }) => gpuCount > 0);
+  return (withGpus.length > 0 ? withGpus : offers).slice(0, count).map(({ type }) => type);
+}
+
 export default recipe({
   summary: "Run one script on several GPU types, and compare time and cost",
   description:
@@ -23,7 +30,7 @@ export default recipe({
   }),
 
   async run({ script, type, dir, hours, limit }) {
-    const types = type.length > 0 ? type : (await gpu.available({ free: true, limit: 3 })).map((offer) => offer.type);
+    const types = type.length > 0 ? type : await cheapest(3);
 
     const runs = await parallel(types, async (type) => {
       try {

@@ -61,7 +61,10 @@ async function lookAt(tab: Tab, path: string): Promise<string[]> {
 /** What is typed is found, and where it leads is the right page. */
 async function trySearch(tab: Tab): Promise<string[]> {
   await tab.open(`file://${folder}/guides/safety.html`);
-  const expected = [["extend", "gpu extend"], ["tunnel start", "gpu tunnel start"], ["skypilot", "Coming from SkyPilot"]];
+  const expected = [["extend", "gpu extend"], ["tunnel start", "gpu tunnel start"], [
+    "skypilot",
+    "Coming from SkyPilot",
+  ]];
   const troubles: string[] = [];
   for (const [typed, title] of expected) {
     const first = await tab.evaluate<string>(`(async () => {

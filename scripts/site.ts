@@ -57,7 +57,7 @@ export async function writeSite(folder: string): Promise<SitePage[]> {
     const body = renderMarkdown(page.markdown, { links: byPath, from: page.path });
     write(`${page.path}.html`, htmlPage({ page, body, siblings: siblingsOf(page, content), version: project.version }));
   }
-  for (const page of [...reference, ...guides]) write(`${page.path}.md`, page.markdown);
+  for (const page of [...reference, ...guides]) write(`${page.path}.md`, withFileLinks(page));
   const recording = readFileSync(join(root, "scripts/recordings/session.svg"), "utf8");
   const recorded = readFileSync(join(root, "scripts/recordings/session.txt"), "utf8");
   const start = startPage({ guides, reference, recording, recorded });
@@ -65,6 +65,14 @@ export async function writeSite(folder: string): Promise<SitePage[]> {
   write("search-index.js", searchIndex(content));
   for (const name of ["style.css", "site.js"]) copyFileSync(join(sources, name), join(folder, name));
   return [start.page, ...all];
+}
+
+/** For whoever reads the Markdown itself: links lead to the files beside it. */
+function withFileLinks({ path, markdown }: SitePage): string {
+  return markdown.replace(/\]\(\/([^)]+)\)/g, (_, to: string) => {
+    const target = relative(dirname(path), to);
+    return `](${target}${to.startsWith("sessions/") ? ".html" : ".md"})`;
+  });
 }
 
 function siblingsOf(page: SitePage, content: readonly SitePage[]): SitePage[] {

@@ -23,7 +23,11 @@ async function stepsWith(rented: readonly Launch[], now: number): Promise<readon
   const isOne = rented.length === 1 && first !== undefined;
   const leftMs = Math.min(...rented.map(({ leaseEndsAt }) => leaseEndsAt - now));
   const price = rented.reduce((sum, { pricePerHour }) => sum + pricePerHour, 0).toFixed(2);
-  const left = leftMs > 0 ? `${spanText(leftMs)} ${isOne ? "left" : "left of the shortest lease"}` : "a lease is over";
+  const left = leftMs > 0
+    ? `${spanText(leftMs)} ${isOne ? "left" : "left of the shortest lease"}`
+    : isOne
+    ? "its lease is over"
+    : "a lease is over";
   const what = isOne ? `${oneLine(labelOf(first))} is rented` : `${rented.length} instances are rented`;
   return [
     ["gpu status", `${what}, $${price}/h, ${left}`],

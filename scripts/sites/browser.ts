@@ -50,8 +50,9 @@ export async function openBrowser(executable: string): Promise<AsyncDisposable &
   };
   try {
     const port = await portOf(profile);
-    const targets: { type: string; webSocketDebuggerUrl: string }[] = await (await fetch(`http://127.0.0.1:${port}/json`))
-      .json();
+    const targets: { type: string; webSocketDebuggerUrl: string }[] =
+      await (await fetch(`http://127.0.0.1:${port}/json`))
+        .json();
     const target = targets.find(({ type }) => type === "page");
     if (target === undefined) throw new Error("chromium has no tab");
     const tab = await openTab(target.webSocketDebuggerUrl);

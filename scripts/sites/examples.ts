@@ -7,6 +7,7 @@ import type { SitePage } from "./pages.ts";
 export interface SeenStep {
   readonly step: Step;
   readonly page: SitePage;
+  readonly isTTY: boolean;
   readonly isJson: boolean;
   readonly isDone: boolean;
 }
@@ -22,12 +23,22 @@ export function stepsByCommand(pages: readonly SitePage[]): Map<string, SeenStep
         if (name === undefined) continue;
         const isJson = toWords(step.command).includes("--json");
         const isDone = !step.printed.some((line) => line.startsWith("[exit "));
-        seen.set(name, [...seen.get(name) ?? [], { step, page, isJson, isDone }]);
+        seen.set(name, [...seen.get(name) ?? [], { step, page, isTTY: part.on.isTTY, isJson, isDone }]);
       }
     }
   }
   for (const [name, steps] of seen) seen.set(name, steps.toSorted((a, b) => worth(b, name) - worth(a, name)));
   return seen;
+}
+
+/** A line as a person has it: what the page gives the command behind `<`, and where it runs, are said in a remark. */
+export function asTyped(line: string, { isTTY }: { isTTY: boolean }): { command: string; remark: string | undefined } {
+  const { command, typed } = splitTyped(line);
+  const remarks = [
+    ...(command.startsWith("elsewhere ") ? ["on another computer"] : []),
+    ...(typed.length > 0 ? [`${isTTY ? "typed" : "piped in"}: ${typed.join(" ")}`] : []),
+  ];
+  return { command: command.replace(/^elsewhere /, ""), remark: remarks.length > 0 ? remarks.join(", ") : undefined };
 }
 
 /** The command that a line runs; undefined for help, for what a page does to its world, and for what is no command. */

@@ -10,7 +10,10 @@ interface PageParts {
   readonly version: string;
 }
 
-const sections = [["guides/index", "Guides"], ["reference/index", "Reference"], ["sessions/index", "Sessions"]] as const;
+const sections = [["guides/index", "Guides"], ["reference/index", "Reference"], [
+  "sessions/index",
+  "Sessions",
+]] as const;
 
 /** A whole page. It asks for nothing but files beside it, and reads without a script. */
 export function htmlPage({ page, body, siblings, version }: PageParts): string {
@@ -21,9 +24,9 @@ export function htmlPage({ page, body, siblings, version }: PageParts): string {
   );
   const side = items.length === 0
     ? ""
-    : `<nav class="side" aria-label="${sectionOf(page)}"><details><summary>${
-      sectionOf(page)
-    }</summary><ul>${items.join("")}</ul></details></nav>`;
+    : `<nav class="side" aria-label="${sectionOf(page)}"><details><summary>${sectionOf(page)}</summary><ul>${
+      items.join("")
+    }</ul></details></nav>`;
   const name = page.kind === "start" ? "gpu" : `${page.title} · gpu`;
   return `<!doctype html>
 <html lang="en">

@@ -14,7 +14,9 @@ export function brokenLinks(folder: string): string[] {
   return files.flatMap((file) => {
     const html = readFileSync(join(folder, file), "utf8");
     const ids = [...html.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id);
-    const twice = ids.filter((id, index) => ids.indexOf(id) !== index).map((id) => `${file}: the id ${id} is there twice`);
+    const twice = ids.filter((id, index) => ids.indexOf(id) !== index).map((id) =>
+      `${file}: the id ${id} is there twice`
+    );
     const links = [...html.matchAll(/ (href|src)="([^"]*)"/g)].flatMap(([, kind = "", to = ""]) => {
       if (to.startsWith("data:")) return [];
       if (/^[a-z]+:/.test(to)) return [`${file}: ${kind} leads outside: ${to}`];

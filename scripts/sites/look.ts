@@ -10,7 +10,9 @@ export function troublesOnPage(): string[] {
       element.getBoundingClientRect().right > page.clientWidth + 1 && !element.closest("pre, .table, svg, #found")
     );
     troubles.push(
-      `it scrolls sideways: ${page.scrollWidth} wide; ${wide.slice(0, 3).map(({ outerHTML }) => outerHTML.slice(0, 80))}`,
+      `it scrolls sideways: ${page.scrollWidth} wide; ${
+        wide.slice(0, 3).map(({ outerHTML }) => outerHTML.slice(0, 80))
+      }`,
     );
   }
   const numbers = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);

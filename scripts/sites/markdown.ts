@@ -1,5 +1,6 @@
 import { dirname, relative } from "node:path/posix";
-import { parsePage, type Part } from "../../test/transcripts/page.ts";
+import { parsePage, type Part, type Place } from "../../test/transcripts/page.ts";
+import { asTyped } from "./examples.ts";
 import { highlighted } from "./highlight.ts";
 import type { SitePage } from "./pages.ts";
 
@@ -20,16 +21,21 @@ function renderPart(part: Part, options: RenderOptions): string {
   if (part.kind === "file") {
     const [, language = ""] = /^```(\S+)/.exec(part.fence) ?? [];
     const name = part.name === "" ? "" : `<figcaption>${escaped(part.name)}</figcaption>`;
-    return `<figure>${name}<pre tabindex="0"><code>${highlighted(part.lines.join("\n"), language)}</code></pre></figure>`;
+    return `<figure>${name}<pre tabindex="0"><code>${
+      highlighted(part.lines.join("\n"), language)
+    }</code></pre></figure>`;
   }
-  const lines = part.steps.flatMap(({ command, printed }) => [commandLine(command), ...printed.map(printedLine)]);
+  const lines = part.steps.flatMap((
+    { command, printed },
+  ) => [commandLine(command, part.on), ...printed.map(printedLine)]);
   return `<figure><pre tabindex="0" class="console"><code>${lines.join("\n")}</code></pre></figure>`;
 }
 
 /** What a page does to its world is told as a remark: nobody can type it. */
-function commandLine(command: string): string {
-  if (/^(cloud|sleep) /.test(command)) return `<i># ${escaped(stageDirection(command))}</i>`;
-  return `<b>$</b> <kbd>${escaped(command)}</kbd>`;
+function commandLine(line: string, on: Place): string {
+  if (/^(cloud|sleep) /.test(line)) return `<i># ${escaped(stageDirection(line))}</i>`;
+  const { command, remark } = asTyped(line, on);
+  return `<b>$</b> <kbd>${escaped(command)}</kbd>${remark === undefined ? "" : `  <i># ${escaped(remark)}</i>`}`;
 }
 
 function stageDirection(command: string): string {

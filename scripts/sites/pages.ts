@@ -55,7 +55,13 @@ function pageOf(path: string, kind: "guide" | "session"): SitePage {
   const markdown = readFileSync(join(root, path), "utf8");
   const [, title = ""] = /^# (.+)$/m.exec(markdown) ?? [];
   const name = path.split("/").at(-1)?.replace(/\.md$/, "") ?? "";
-  return { kind, path: `${kind}s/${name}`, title: title.replaceAll("`", ""), summary: firstSentence(markdown), markdown };
+  return {
+    kind,
+    path: `${kind}s/${name}`,
+    title: title.replaceAll("`", ""),
+    summary: firstSentence(markdown),
+    markdown,
+  };
 }
 
 /** The first sentence of the first paragraph; what a page without one is about, its commands say. */
@@ -64,5 +70,6 @@ function firstSentence(markdown: string): string {
   const [paragraph = ""] = outside.split(/\n\n+/).map((text) => text.trim())
     .filter((text) => text !== "" && !/^[#|\-]/.test(text));
   const [sentence = paragraph] = /^[^]*?[.:](?=\s|$)/.exec(paragraph.replaceAll("\n", " ")) ?? [];
-  return sentence.replace(/:$/, ".");
+  // Emphasis is for the page itself.
+  return sentence.replace(/:$/, ".").replace(/(?<![\w`])[*_](\w+)[*_](?!\w)/g, "$1");
 }

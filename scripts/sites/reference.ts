@@ -7,7 +7,7 @@ import { globalParams } from "../../src/surface/globals.ts";
 import { effectText, usageLine, usageOf } from "../../src/surface/help.ts";
 import type { Param } from "../../src/surface/param.ts";
 import { readParams } from "../../src/surface/params.ts";
-import type { SeenStep } from "./examples.ts";
+import { asTyped, type SeenStep } from "./examples.ts";
 
 /** The name of a command's page: `ci-submit-test`. */
 export function referenceName(command: string): string {
@@ -39,24 +39,36 @@ export function commandPage(
     ...(command.examples?.length ? ["## Examples", "", "```sh", ...exampleLines(command), "```", ""] : []),
     ...sessions(seen),
     ...(places.length > 0
-      ? ["## Arguments", "", ...table(["argument", "is"], places.map((param) => [code1(usageOf(param)), said(param)])), ""]
+      ? [
+        "## Arguments",
+        "",
+        ...table(["argument", "is"], places.map((param) => [inCode(usageOf(param)), said(param)])),
+        "",
+      ]
       : []),
     ...(flags.length > 0 ? ["## Flags", "", ...flagTable(flags), ""] : []),
-    `Of every command: ${globalParams.map((param) => code1(`--${param.default === true ? "no-" : ""}${param.flag}`)).join(", ")}.`,
+    `Of every command: ${
+      globalParams.map((param) => inCode(`--${param.default === true ? "no-" : ""}${param.flag}`)).join(", ")
+    }.`,
     "",
     "## Output",
     "",
     command.kind === "stream" ? `With \`--json\`, a line each: ${whole}.` : `With \`--json\`: ${whole}.`,
     "",
     ...(fields.length > 0
-      ? table(["field", "type", "is"], fields.map(({ path, type, description }) => [
-        code1(path),
-        cellText(type),
-        cellText(description),
-      ]))
+      ? table(
+        ["field", "type", "is"],
+        fields.map(({ path, type, description }) => [
+          inCode(path),
+          cellText(type),
+          cellText(description),
+        ]),
+      )
       : []),
     "",
-    ...(code.length > 0 ? ["## In a recipe", "", "```ts", ...code.flatMap((text) => [text, ""]).slice(0, -1), "```", ""] : []),
+    ...(code.length > 0
+      ? ["## In a recipe", "", "```ts", ...code.flatMap((text) => [text, ""]).slice(0, -1), "```", ""]
+      : []),
     ...related(command, all),
   ];
   return `${lines.join("\n").replace(/\n{3,}/g, "\n\n").trimEnd()}\n`;
@@ -70,16 +82,19 @@ function exampleLines(command: Command): string[] {
 function sessions(seen: readonly SeenStep[]): string[] {
   const forPeople = seen.filter(({ isJson }) => !isJson);
   const good = forPeople.filter(({ isDone }) => isDone).slice(0, 2);
-  const chosen = [...(good.length > 0 ? good : forPeople.slice(0, 1)), ...seen.filter(({ isJson }) => isJson).slice(0, 1)];
+  const chosen = [
+    ...(good.length > 0 ? good : forPeople.slice(0, 1)),
+    ...seen.filter(({ isJson }) => isJson).slice(0, 1),
+  ];
   if (chosen.length === 0) return [];
   return [
     "## As it is in a test",
     "",
-    ...chosen.flatMap(({ step, page }) => [
+    ...chosen.flatMap(({ step, page, isTTY }) => [
       `From [${page.title}](/${page.path}):`,
       "",
       "```console",
-      `$ ${step.command}`,
+      `$ ${typedLine(step.command, isTTY)}`,
       ...step.printed,
       "```",
       "",
@@ -87,8 +102,13 @@ function sessions(seen: readonly SeenStep[]): string[] {
   ];
 }
 
+function typedLine(line: string, isTTY: boolean): string {
+  const { command, remark } = asTyped(line, { isTTY });
+  return remark === undefined ? command : `${command}  # ${remark}`;
+}
+
 function flagTable(flags: readonly Param[]): string[] {
-  return table(["flag", "does"], flags.map((param) => [code1(flagLabel(param)), said(param)]));
+  return table(["flag", "does"], flags.map((param) => [inCode(flagLabel(param)), said(param)]));
 }
 
 function said(param: Param): string {
@@ -101,7 +121,11 @@ function related(command: Command, all: readonly CommandEntry[]): string[] {
   if (rest.length === 0) return [];
   const others = all.filter(({ name }) => name.startsWith(`${group} `) && name !== command.name);
   if (others.length === 0) return [];
-  return ["## See also", "", others.map(({ name }) => `[\`gpu ${name}\`](/reference/${referenceName(name)})`).join(", ")];
+  return [
+    "## See also",
+    "",
+    others.map(({ name }) => `[\`gpu ${name}\`](/reference/${referenceName(name)})`).join(", "),
+  ];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -109,7 +133,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => "---")), ...rows.map(line)];
 }
 
-function code1(text: string): string {
+function inCode(text: string): string {
   return `\`${text.replaceAll("|", "\\|")}\``;
 }
 

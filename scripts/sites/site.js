@@ -1,5 +1,5 @@
 // Search, and a button that holds the recording. Everything else works without a script.
-const top_ = document.currentScript?.dataset.top ?? ".";
+const siteTop = document.currentScript?.dataset.top ?? ".";
 const form = document.querySelector("form[role=search]");
 const input = form?.querySelector("input");
 const found = document.getElementById("found");
@@ -34,7 +34,7 @@ let loading;
 function loadIndex() {
   loading ??= new Promise((resolve) => {
     const script = document.createElement("script");
-    script.src = `${top_}/search-index.js`;
+    script.src = `${siteTop}/search-index.js`;
     script.onload = resolve;
     script.onerror = resolve;
     document.head.append(script);
@@ -50,8 +50,8 @@ function search(text) {
     const title = entry.title.toLowerCase();
     let score = title === `gpu ${words.join(" ")}` ? 100 : 0;
     for (const word of words) {
-      const here = (title.includes(word) ? 20 : 0) + (entry.summary.toLowerCase().includes(word) ? 5 : 0) +
-        (entry.text.includes(word) ? 1 : 0);
+      const here = (has(title, word) ? 20 : 0) + (has(entry.summary.toLowerCase(), word) ? 5 : 0) +
+        (has(entry.text, word) ? 1 : 0);
       if (here === 0) return [];
       score += here + (title.split(" ").includes(word) ? 10 : 0);
     }
@@ -60,11 +60,19 @@ function search(text) {
   return scored.sort((a, b) => b.score - a.score).slice(0, 12).map(({ entry }) => entry);
 }
 
+/** Whether a word begins so: `lease` is not in `release`. */
+function has(text, word) {
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    if (at === 0 || !/[a-z0-9]/.test(text[at - 1])) return true;
+  }
+  return false;
+}
+
 function show(entries) {
   found.replaceChildren(...entries.map(({ path, title, summary }) => {
     const item = document.createElement("li");
     const link = document.createElement("a");
-    link.href = `${top_}/${path}`;
+    link.href = `${siteTop}/${path}`;
     link.textContent = title;
     const says = document.createElement("span");
     says.textContent = summary;

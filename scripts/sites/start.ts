@@ -24,7 +24,9 @@ export function startPage({ guides, reference, recording, recorded }: StartParts
   );
   const html = `<h1>${escaped(tagline)}</h1>
 <figure class="recording">${recording}<figcaption><button type="button" id="pause" hidden>Pause</button></figcaption></figure>
-<details><summary>The same as text</summary><pre tabindex="0" class="console"><code>${escaped(recorded)}</code></pre></details>
+<details><summary>The same as text</summary><pre tabindex="0" class="console"><code>${
+    escaped(recorded)
+  }</code></pre></details>
 <h2 id="guides">Guides</h2>
 <ul class="cards">${cards.join("")}</ul>
 <h2 id="commands">Commands of every day</h2>

@@ -118,7 +118,7 @@ function unreached(failure: Failure, asked: Asked): Told | undefined {
   if (isWayless(failure)) {
     return {
       message: `there is no way from this computer to \`${url.hostname}\`, so ${service} cannot be reached`,
-      reason: "refused",
+      reason: "no-route",
       hint: "check that this computer is connected to a network; a VPN or a proxy (`HTTPS_PROXY`) may be needed",
     };
   }

@@ -2,7 +2,17 @@ import { GpuError } from "../errors.ts";
 import { type BodyLimits, readBody } from "./body.ts";
 
 /** Why there is no usable answer. `status`: the server refused with its HTTP status; `shape`: not what was agreed. */
-export type HttpReason = "refused" | "dns" | "tls" | "timeout" | "proxy" | "cut" | "html" | "shape" | "status";
+export type HttpReason =
+  | "refused"
+  | "no-route"
+  | "dns"
+  | "tls"
+  | "timeout"
+  | "proxy"
+  | "cut"
+  | "html"
+  | "shape"
+  | "status";
 
 /** A request without a usable answer. `service` in its message says who was asked. */
 export class HttpError extends GpuError {
@@ -42,7 +52,7 @@ export function isPassing(error: unknown): boolean {
   }
   // A guard in front of a server that is away says so with a web page.
   if (error.reason === "status" || error.reason === "html") return passing.has(error.status ?? 0);
-  return error.reason === "refused" || error.reason === "cut" || error.reason === "timeout" || error.reason === "dns";
+  return ["refused", "no-route", "cut", "timeout", "dns"].includes(error.reason);
 }
 
 const maxErrorBytes = 64 * 2 ** 10;

@@ -40,8 +40,9 @@ export async function checkRecipe(path: string, world: CheckWorld, signal: Abort
 
   const project = await writeProject({ path, name, types });
   const { exitCode, stdout, stderr } = await runChecker({ project, types, world, signal });
-  const diagnostics = readDiagnostics(stdout, { from: types.folder, cwd: world.cwd });
-  if (exitCode !== 0 && diagnostics.length === 0) {
+  const found = readDiagnostics(stdout, { from: types.folder, cwd: world.cwd });
+  const diagnostics = found.filter((diagnostic) => !isUntypedPackage(diagnostic));
+  if (exitCode !== 0 && found.length === 0) {
     throw new GpuError(
       `the types of \`${shortPath(path, world.cwd)}\` could not be checked:\n${`${stdout}${stderr}`.trim()}`,
       {
@@ -51,6 +52,11 @@ export async function checkRecipe(path: string, world: CheckWorld, signal: Abort
   }
   if (diagnostics.length === 0) await writeWhole(verdict, key);
   return diagnostics;
+}
+
+/** An npm package that nobody has written types for is used all the same, as `any`. */
+function isUntypedPackage({ code, message }: Diagnostic): boolean {
+  return code === "TS7016" && /[/\\]node_modules[/\\]/.test(message);
 }
 
 /** Diagnostics as text: each with its place and its lines of source. */

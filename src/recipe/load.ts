@@ -52,6 +52,18 @@ export async function openRecipe(argument: string, world: Pick<World, "cwd" | "f
   return { path, name, source, shape: exports.length === 0 ? "script" : "module" };
 }
 
+/** A file that is no TypeScript or JavaScript. */
+export class ParseError extends GpuError {
+  override name = "ParseError";
+  /** Absolute. */
+  readonly path: string;
+
+  constructor(message: string, path: string) {
+    super(message, { hint: "it does not parse: nothing of it was run" });
+    this.path = path;
+  }
+}
+
 interface Scanned {
   readonly source: string;
   readonly loader: "ts" | "tsx" | "js" | "jsx";
@@ -64,10 +76,8 @@ function scanExports({ source, loader, path, cwd }: Scanned): string[] {
     return new Bun.Transpiler({ loader }).scan(source).exports;
   } catch (error) {
     const place = parsePlace(error, path);
-    if (place === undefined) throw new GpuError(`\`${shortPath(path, cwd)}\` does not parse`, { cause: error });
-    throw new GpuError(`${placeName(place, cwd)}: ${place.message}\n${codeFrame(place)}`, {
-      hint: "it does not parse: nothing of it was run",
-    });
+    if (place === undefined) throw new ParseError(`\`${shortPath(path, cwd)}\` does not parse`, path);
+    throw new ParseError(`${placeName(place, cwd)}: ${place.message}\n${codeFrame(place)}`, path);
   }
 }
 

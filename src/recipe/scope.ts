@@ -110,7 +110,10 @@ async function asStep<T>(
   const { record, context } = place;
   if (record === undefined) return await work(scopeIn(place), 0);
   const id = record.begin(step);
-  const progress = (text: string | undefined) => record.isLive ? record.detail(id, text) : context.progress(text);
+  let isOver = false;
+  // An instance that was started in a step is stopped long after it.
+  const progress = (text: string | undefined) =>
+    record.isLive && !isOver ? record.detail(id, text) : context.progress(text);
   const scope = scopeIn({ ...place, step: id, context: derive(context, { progress }) });
   try {
     const value = await inRun(scope, () => work(scope, id));
@@ -119,6 +122,8 @@ async function asStep<T>(
   } catch (error) {
     await record.end(id, error);
     throw error;
+  } finally {
+    isOver = true;
   }
 }
 

@@ -41,7 +41,10 @@ function lines(text: string): string[] {
 
 /** No character of it is a request or an escape. What is not ASCII is named, for every output there is. */
 function safe(text: string): string {
-  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("'", "\\(aq").replaceAll('"', "\\(dq")
+  return text.replaceAll("…", "...").replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("'", "\\(aq").replaceAll(
+    '"',
+    "\\(dq",
+  )
     .replaceAll(
       "`",
       "\\(ga",

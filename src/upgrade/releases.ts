@@ -25,7 +25,7 @@ export interface FoundRelease {
 }
 
 interface FindOptions {
-  readonly world: Pick<World, "fetch" | "clock" | "random">;
+  readonly world: Pick<World, "fetch" | "clock" | "random"> & Partial<Pick<World, "env">>;
   readonly place: ReleasePlace;
   /** The newest when left out. */
   readonly version?: string | undefined;

@@ -1,28 +1,45 @@
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 
-/** An npm registry with one package, whose scripts would leave a file behind. */
+/** An npm registry: a package whose scripts would leave a file behind, one without types, and the types for that. */
 export interface FakeRegistry extends Disposable {
   readonly url: string;
   /** Paths that were asked for. */
   readonly asked: readonly string[];
 }
 
-const manifest = {
-  name: "asciichart",
-  version: "1.5.25",
-  main: "index.js",
-  types: "index.d.ts",
-  scripts: { preinstall: "touch RAN", install: "touch RAN", postinstall: "touch RAN" },
-};
+const scripts = { preinstall: "touch RAN", install: "touch RAN", postinstall: "touch RAN" };
+
+const packages = [
+  {
+    manifest: { name: "asciichart", version: "1.5.25", main: "index.js", types: "index.d.ts", scripts },
+    files: {
+      "index.js": "exports.plot = (numbers) => numbers.join(' ');",
+      "index.d.ts": "export function plot(numbers: readonly number[]): string;",
+    },
+  },
+  {
+    manifest: { name: "untyped", version: "2.0.0", main: "index.js" },
+    files: { "index.js": "exports.double = (number) => number * 2;" },
+  },
+  {
+    manifest: { name: "@types/untyped", version: "2.0.1", types: "index.d.ts" },
+    files: { "index.d.ts": "export function double(number: number): number;" },
+  },
+  {
+    manifest: { name: "nobody-typed-it", version: "1.0.0", main: "index.js" },
+    files: { "index.js": "exports.half = (number) => number / 2;" },
+  },
+] as const;
 
 export function fakeRegistry(): FakeRegistry {
-  const archive = gzipSync(tar({
-    "package/package.json": JSON.stringify(manifest),
-    "package/index.js": "exports.plot = (numbers) => numbers.join(' ');",
-    "package/index.d.ts": "export function plot(numbers: readonly number[]): string;",
-  }));
-  const integrity = `sha512-${createHash("sha512").update(archive).digest("base64")}`;
+  const served = packages.map(({ manifest, files }) => {
+    const content = Object.entries(files).map(([name, text]) => [`package/${name}`, text]);
+    const archive = gzipSync(
+      tar({ "package/package.json": JSON.stringify(manifest), ...Object.fromEntries(content) }),
+    );
+    return { manifest, archive, integrity: `sha512-${createHash("sha512").update(archive).digest("base64")}` };
+  });
   const asked: string[] = [];
   const server = Bun.serve({
     port: 0,
@@ -30,9 +47,12 @@ export function fakeRegistry(): FakeRegistry {
     fetch: (request): Response => {
       const { pathname, origin } = new URL(request.url);
       asked.push(pathname);
-      if (pathname.endsWith(".tgz")) return new Response(archive);
-      if (pathname !== "/asciichart") return Response.json({ error: "not found" }, { status: 404 });
-      const dist = { tarball: `${origin}/asciichart.tgz`, integrity };
+      const path = decodeURIComponent(pathname).slice(1);
+      const found = served.find(({ manifest: { name } }) => path === name || path === `${name}.tgz`);
+      if (found === undefined) return Response.json({ error: "not found" }, { status: 404 });
+      const { manifest, archive, integrity } = found;
+      if (path.endsWith(".tgz")) return new Response(archive);
+      const dist = { tarball: `${origin}/${manifest.name}.tgz`, integrity };
       const versions = { [manifest.version]: { ...manifest, dist } };
       return Response.json({ name: manifest.name, "dist-tags": { latest: manifest.version }, versions });
     },

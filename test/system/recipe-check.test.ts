@@ -50,6 +50,15 @@ test("`recipe check` reports the same as JSON", async () => {
   }]);
 });
 
+test("a file that does not parse hides nothing of the others", async () => {
+  bench.write({ "broken.ts": "const a = (;\n", "wrong.ts": good.replace("toFixed", "toFixd"), "good.ts": good });
+  const { exitCode, stderr } = await bench.run(["recipe", "check", "broken.ts", "wrong.ts", "good.ts"]);
+  expect(stderr).toContain("broken.ts:1:12: Expression expected. (TS1109)");
+  expect(stderr).toContain("Property 'toFixd' does not exist");
+  expect(stderr).toContain("good.ts is fine");
+  expect(exitCode).toBe(1);
+});
+
 test("console, process, Bun and node: modules have types, and a floating stream of code is no error", async () => {
   bench.write({
     "r.ts": `import { readFileSync } from "node:fs";

@@ -110,6 +110,68 @@ describe("a request", () => {
     expect(error).toMatchObject({ reason, message });
   });
 
+  test.each([
+    [
+      "EAI_AGAIN",
+      "dns",
+      "no name server says where `example.test` is, so the server cannot be reached",
+      "check that this computer is connected",
+    ],
+    [
+      "ENETUNREACH",
+      "no-route",
+      "there is no way from this computer to `example.test`, so the server cannot be reached",
+      "a VPN or a proxy (`HTTPS_PROXY`) may be needed",
+    ],
+    [
+      "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+      "tls",
+      "the server at https://example.test cannot be trusted: UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+      "`NODE_EXTRA_CA_CERTS` names its file",
+    ],
+    [
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+      "tls",
+      "the server at https://example.test cannot be trusted: its certificate is for another name",
+      "check the address",
+    ],
+  ])("says at which end of the network it failed, and what to do: %s", async (code, reason, message, hint) => {
+    const error = await target(system(code)).ask({ method: "POST" });
+    expect(error).toMatchObject({ reason, message, hint: expect.stringContaining(hint) });
+  });
+
+  test.each([
+    ["ECONNREFUSED", {}, "refused", "nothing answers at https://example.test: cannot reach the server"],
+    [
+      "ECONNREFUSED",
+      { HTTPS_PROXY: "http://me:secret@proxy.test:3128" },
+      "proxy",
+      "cannot reach the server at https://example.test through the proxy: nothing answers at `proxy.test:3128`",
+    ],
+    [
+      "ENOTFOUND",
+      { https_proxy: "http://proxy.test:3128" },
+      "proxy",
+      "cannot reach the server at https://example.test through the proxy: no computer is called `proxy.test`",
+    ],
+    [
+      "ECONNREFUSED",
+      { HTTPS_PROXY: "http://proxy.test:3128", NO_PROXY: "localhost,.test" },
+      "refused",
+      "nothing answers at https://example.test: cannot reach the server",
+    ],
+    [
+      "ECONNREFUSED",
+      { HTTP_PROXY: "http://proxy.test:3128" },
+      "refused",
+      "nothing answers at https://example.test: cannot reach the server",
+    ],
+  ])("%s with %j is about the proxy or about the server", async (code, env, reason, message) => {
+    const { to } = target(system(code));
+    const asked = request({ ...to, world: { ...to.world, env } }, { path: "/x", method: "POST" });
+    expect(await asked.catch((error: unknown) => error)).toMatchObject({ reason, message });
+  });
+
   test("gives up on a server that accepts and says nothing", async () => {
     const { clock, to } = target(() => new Promise(() => {}));
     const silent = { ...to, world: { ...to.world, fetch: hanging } };

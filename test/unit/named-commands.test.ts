@@ -61,6 +61,11 @@ test("every command that a text names exists, with the flags it is named with", 
   const named = files.flatMap((file) => namedIn(read(file)).map((line) => ({ where: `src/${file}`, line })));
   const readme = readFileSync(join(root, "README.md"), "utf8").match(/`gpu [^`]+`/g) ?? [];
   named.push(...readme.map((line) => ({ where: "README.md", line: line.replaceAll("`", "") })));
+  const guides = join(root, "test/transcripts/guides");
+  for (const file of readdirSync(guides)) {
+    const lines = readFileSync(join(guides, file), "utf8").match(/`gpu [^`\n]+`/g) ?? [];
+    named.push(...lines.map((line) => ({ where: `guides/${file}`, line: line.replaceAll("`", "") })));
+  }
   expect(named.length).toBeGreaterThan(100);
   const wrong: string[] = [];
   for (const { where, line } of named) {

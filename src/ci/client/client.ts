@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { CiError } from "../../errors.ts";
 import { request, requestJson, type RequestOptions, type Target } from "../../http/request.ts";
-import type { World } from "../../world.ts";
 import { ciError, keyMissing } from "./failures.ts";
 import { followJob } from "./follow.ts";
 import { Artifact, type CiEvent, type Feature, type Health, Job, type JobFilter, type SubmitFields } from "../job.ts";
@@ -15,7 +14,7 @@ import { submitAsync, submitFollowed, type ZipSource } from "./submission.ts";
 export type { ZipSource };
 
 export interface CiClientOptions {
-  readonly world: Pick<World, "fetch" | "clock" | "random">;
+  readonly world: Target["world"];
   readonly server: string;
   readonly apiKey: string | undefined;
   /** Where the key was found, for the message that it is not accepted. */

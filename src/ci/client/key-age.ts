@@ -1,4 +1,4 @@
-import type { World } from "../../world.ts";
+import type { Target } from "../../http/request.ts";
 import { keyHeaders } from "../job.ts";
 
 /** ISO times of a key; an absent `expires`: it does not end. */
@@ -35,7 +35,7 @@ function countText(count: number): string {
 }
 
 interface WatchedKey {
-  readonly world: Pick<World, "fetch" | "clock" | "random">;
+  readonly world: Target["world"];
   readonly onKeyAge?: (age: KeyAge) => void;
 }
 
@@ -44,6 +44,7 @@ export function watchingKeyAge({ world, onKeyAge }: WatchedKey): WatchedKey["wor
   if (onKeyAge === undefined) return world;
   let isSaid = false;
   return {
+    env: world.env,
     clock: world.clock,
     random: world.random,
     async fetch(url, init) {

@@ -48,7 +48,11 @@ export async function* wireBatches(
     }
   } catch (error) {
     target.signal?.throwIfAborted();
-    throw connectionError(watch.signal.aborted ? watch.signal.reason : error, { service: target.service, url });
+    throw connectionError(watch.signal.aborted ? watch.signal.reason : error, {
+      service: target.service,
+      url,
+      env: target.world.env,
+    });
   }
 }
 

@@ -6,7 +6,8 @@ export default defineCommand({
   summary: "Install an npm package for the recipes of a folder",
   description:
     "Bun's `add`, which is in this executable: the version is pinned in package.json and bun.lock, and no script of a package is\n" +
-    "run. Addresses, files and repositories are refused. Recipes then import it by its name, with its types.",
+    "run. Addresses, files and repositories are refused. Recipes then import it by its name, with its types, or with those\n" +
+    "of `@types` where it brings none.",
   effect: "write",
   examples: [
     { command: "gpu recipe add asciichart", says: "for the recipes of the current folder" },

@@ -115,7 +115,7 @@ function rateLimited(error: HttpError): LaunchRefused {
 
 /** Codes only: a route that is lost in the middle of a connection has a code that sounds alike. */
 function wasNeverConnected(error: HttpError): boolean {
-  if (error.reason !== "dns" && error.reason !== "refused") return false;
+  if (!["dns", "refused", "proxy"].includes(error.reason)) return false;
   return /^(ENOTFOUND|EAI_[A-Z]+|ENODATA|ECONNREFUSED|ConnectionRefused)$/.test(systemCode(error.cause) ?? "");
 }
 

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { childEnvironment } from "../../env.ts";
@@ -44,11 +44,20 @@ export async function addPackage({ dir, wanted, world, signal }: Addition): Prom
   }
   const config = join(world.folders.cache, "empty.toml");
   await writeWhole(config, "");
-  await run([
-    ...[world.self[0] ?? "", "add", "--exact", "--ignore-scripts", "--save-text-lockfile", "--no-env-file"],
-    ...["--no-progress", "--no-summary", `--config=${config}`, `--cache-dir=${join(world.folders.cache, "packages")}`],
-    wanted,
-  ], { folder, wanted, world, signal });
+  const install = (wanted: string) =>
+    run([
+      ...[world.self[0] ?? "", "add", "--exact", "--ignore-scripts", "--save-text-lockfile", "--no-env-file"],
+      ...["--no-progress", "--no-summary", `--config=${config}`, `--cache-dir=${join(world.folders.cache, "packages")}`],
+      wanted,
+    ], { folder, wanted, world, signal });
+  await install(wanted);
+  if (!name.startsWith("@types/") && !await bringsTypes(join(folder, "node_modules", name))) {
+    // Often somebody else wrote them; where nobody did, the package is `any`.
+    await install(typesPackage(name)).catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (!(error instanceof GpuError)) throw error;
+    });
+  }
   const { dependencies = {} } = Manifest.parse(JSON.parse(await readFile(join(folder, "package.json"), "utf8")));
   const version = dependencies[name];
   if (version === undefined) {
@@ -64,6 +73,17 @@ function packageName(wanted: string): string {
   throw new UsageError(`\`${wanted}\` is not the name of an npm package`, {
     hint: "`name`, `@scope/name`, or `name@version`; addresses, files and repositories are refused",
   });
+}
+
+/** Whether declarations lie anywhere in an installed package. */
+async function bringsTypes(folder: string): Promise<boolean> {
+  const files = await readdir(folder, { recursive: true }).catch(() => []);
+  return files.some((file) => /\.d\.[cm]?ts$/.test(file) && !/(?:^|[/\\])node_modules[/\\]/.test(file));
+}
+
+/** Where types are that others wrote for a package: `@types/name`, `@types/scope__name`. */
+function typesPackage(name: string): string {
+  return `@types/${name.replace(/^@/, "").replace("/", "__")}`;
 }
 
 /** Each package is a line of its own in bun.lock. */

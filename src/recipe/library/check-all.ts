@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import type { World } from "../../world.ts";
 import { checkRecipe, type Diagnostic } from "../check.ts";
+import { shortPath } from "../frames.ts";
 import { importedNames } from "../imports.ts";
-import { openRecipe } from "../load.ts";
+import { openRecipe, ParseError } from "../load.ts";
 
 /** What the check says of one recipe. */
 export interface CheckedRecipe {
@@ -28,7 +29,15 @@ export async function checkRecipes(
 }
 
 async function named(files: readonly string[], world: Pick<World, "cwd" | "folders">) {
-  return await Promise.all(files.map((file) => openRecipe(file, world)));
+  return await Promise.all(files.map(async (file) => {
+    try {
+      return await openRecipe(file, world);
+    } catch (error) {
+      // What does not parse is said by the checker, beside what it says of the others.
+      if (!(error instanceof ParseError) || !/\.(?:ts|mts|tsx)$/.test(error.path)) throw error;
+      return { path: error.path, name: shortPath(error.path, world.cwd) };
+    }
+  }));
 }
 
 async function allHere({ cwd }: Pick<World, "cwd">): Promise<{ path: string; name: string }[]> {
