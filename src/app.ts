@@ -263,7 +263,7 @@ async function showMan(argv: readonly string[], { world, version, entries = comm
   const { manOverview, manPage } = await import("./surface/man.ts");
   const { environmentVariables, readVariable } = await import("./env.ts");
   const seconds = Number(readVariable(world.env, "SOURCE_DATE_EPOCH"));
-  const date = Number.isInteger(seconds) && seconds > 0 ? seconds * 1000 : world.clock.now();
+  const date = Number.isInteger(seconds) && seconds >= 0 ? seconds * 1000 : world.clock.now();
   const options = { version, date, variables: environmentVariables };
   const page = found.kind === "command" ? manPage(await found.entry.load(), options) : manOverview(
     entries.filter(({ name }) => `${name} `.startsWith(found.path.length === 0 ? "" : `${found.path.join(" ")} `)),
@@ -321,7 +321,12 @@ async function answerTab(words: readonly string[], options: AppOptions): Promise
     invoke: () => Promise.resolve(exitCodes.bug),
   });
   const typed = words[0] === "--" ? words.slice(1) : words;
-  const answer = await complete(options.entries ?? commands, typed, (kind) => lookUp(kind, opened.context));
+  const paramsOf = async (recipe: string) => {
+    const { listedParams } = await import("./recipe/library/list.ts");
+    return await listedParams(recipe, options.world);
+  };
+  const entries = options.entries ?? commands;
+  const answer = await complete(entries, typed, (kind) => lookUp(kind, opened.context), paramsOf);
   await options.world.terminal.stdout.write(`${answer}\n`);
   return exitCodes.done;
 }

@@ -71,6 +71,12 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
     const { listRuns } = await import("./runs/runs.ts");
     return (await listRuns(world)).map(({ id, recipe, state }) => ({ value: id, says: `${recipe} ${state}` }));
   },
+  secret: async ({ world }) => {
+    const { listOwnSecrets } = await import("./secrets.ts");
+    return (await listOwnSecrets(world)).map(({ name, place }) => ({ value: name, says: place }));
+  },
+  channel: async (context) =>
+    Object.entries((await context.config()).notify).map(([value, { type }]) => ({ value, says: type })),
   template: async () => {
     const { templates } = await import("./recipe/library/templates.ts");
     return templates.map(({ name, summary }) => ({ value: name, says: summary }));

@@ -74,7 +74,7 @@ export function writeDeb(
   for (const { path: name, content } of files) add(name, (target) => writeFileSync(target, content));
   const kilobytes = Math.ceil(readFileSync(path).length / 1024);
   add("DEBIAN/control", (target) => writeFileSync(target, controlOf({ version, architecture, kilobytes })));
-  run(["dpkg-deb", "--root-owner-group", "-Zxz", "--build", folder.path, outfile], {
+  run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z2", "--build", folder.path, outfile], {
     SOURCE_DATE_EPOCH: String(date.getTime() / 1000),
   });
 }

@@ -8,11 +8,12 @@ export default defineCommand({
   description:
     "`notify:` in the configuration says where to, and names the secret that is needed there; a recipe does the same with\n" +
     "`notify(…)`. Slack and Discord: the address of an incoming webhook. Telegram: the token of a bot, and the id of a chat.\n" +
-    "A webhook gets JSON with `text`, `recipe` and `time`.",
+    "A webhook: its `url`. It gets JSON with `text`, `recipe` and `time`.",
   effect: "write",
   examples: [
     { command: "gpu config set notify.team '{ type: slack }'", says: "where to" },
     { command: "gpu secret set SLACK_WEBHOOK_URL", says: "what is needed there" },
+    { command: "gpu config set notify.ops '{ type: webhook, url: \"https://…\" }'", says: "any other service" },
     { command: 'gpu notify "the training is done"', says: "to all that are configured" },
     { command: 'gpu notify --to team "the training is done"', says: "to one of them" },
   ],
@@ -20,6 +21,7 @@ export default defineCommand({
     text: z.string().meta({ positional: true, description: "what to say" }),
     to: z.array(z.string()).optional().meta({
       placeholder: "name",
+      complete: "channel",
       description: "names in `notify:`; all when left out",
     }),
   }),

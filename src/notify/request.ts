@@ -86,6 +86,10 @@ export function requestOf(
 
 /** What is wrong with an address is said without it: it may be the secret. */
 function addressOf(name: string, address: string | undefined, { mayBePlain = false } = {}): string {
+  if (address === undefined) {
+    // The table of `gpu notify` has room for one line.
+    throw new GpuError(`\`notify.${name}\` has no address; \`gpu config set notify.${name}.url https://…\``);
+  }
   const url = URL.canParse(address ?? "") ? new URL(address ?? "") : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new GpuError(`the address for \`notify.${name}\` is not that of a web page`);

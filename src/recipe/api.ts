@@ -967,7 +967,7 @@ export interface Gpu {
    *
    * `notify:` in the configuration says where to, and names the secret that is needed there; a recipe does the same with
    * `notify(…)`. Slack and Discord: the address of an incoming webhook. Telegram: the token of a bot, and the id of a chat.
-   * A webhook gets JSON with `text`, `recipe` and `time`.
+   * A webhook: its `url`. It gets JSON with `text`, `recipe` and `time`.
    *
    * On the command line: `gpu notify`.
    *
@@ -990,7 +990,8 @@ export interface Gpu {
      * Install an npm package for the recipes of a folder.
      *
      * Bun's `add`, which is in this executable: the version is pinned in package.json and bun.lock, and no script of a package is
-     * run. Addresses, files and repositories are refused. Recipes then import it by its name, with its types.
+     * run. Addresses, files and repositories are refused. Recipes then import it by its name, with its types, or with those
+     * of `@types` where it brings none.
      *
      * On the command line: `gpu recipe add`.
      *

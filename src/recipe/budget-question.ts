@@ -1,6 +1,6 @@
 import type { Context, Plan } from "../command.ts";
 import { GpuError } from "../errors.ts";
-import { describePlan, type RunBudget } from "./budget.ts";
+import { describePlan, describeRent, type RunBudget } from "./budget.ts";
 
 /** Counts what a call costs against the budget; where that does not cover it, a person at the terminal may say yes. */
 export async function askForMore(
@@ -9,7 +9,9 @@ export async function askForMore(
   context: Context,
 ): Promise<() => void> {
   try {
-    return budget.allow(action);
+    const release = budget.allow(action);
+    if ((action.plan.costDollars ?? 0) > 0) context.note(describeRent(action, budget));
+    return release;
   } catch (error) {
     const { canAsk, askYesNo } = await import("../terminal/ask.ts");
     const { world: { terminal }, globals, signal, around } = context;

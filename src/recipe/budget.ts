@@ -71,6 +71,15 @@ export function describePlan(
   return `\`${name}\` would ${plan.action}, at most ${dollars(plan.costDollars ?? 0)}, and ${limit}.`;
 }
 
+/** What a call does that the budget covers, and its price. */
+export function describeRent(
+  { plan }: { readonly plan: Plan },
+  { limitDollars }: Pick<RunBudget, "limitDollars">,
+): string {
+  const limit = Number.isFinite(limitDollars) ? ` of ${dollars(limitDollars)}` : "";
+  return `at most ${dollars(plan.costDollars ?? 0)}${limit}: ${plan.action}`;
+}
+
 function dollars(amount: number): string {
   return `$${amount.toFixed(2)}`;
 }

@@ -44,6 +44,12 @@ export class CallLog {
     return this.#records.find(({ isObserved }) => !isObserved) ?? this.#records.find(({ isSettled }) => !isSettled);
   }
 
+  /** All of which nobody waited for, where the first is one of them. */
+  findAllLeftOpen(): CallRecord[] {
+    const unobserved = this.#records.filter(({ isObserved }) => !isObserved);
+    return unobserved.length > 0 ? unobserved : [this.findLeftOpen()].filter((record) => record !== undefined);
+  }
+
   /** Drops the calls that somebody waited for and that are over: a recipe may run for days. */
   #sweep(): void {
     const [over, open] = [this.#records.filter(isOver), this.#records.filter((record) => !isOver(record))];
@@ -63,8 +69,8 @@ function isOver({ isObserved, isSettled }: CallRecord): boolean {
   return isObserved && isSettled;
 }
 
-/** What is wrong with a call that was left open, in words. */
-export function leftOpenError(record: CallRecord): GpuError {
+/** What is wrong with calls that were left open, in words. */
+export function leftOpenError(record: CallRecord, others: readonly CallRecord[] = []): GpuError {
   if (record.isObserved) {
     return new GpuError(`the recipe ended while \`${record.name}\` was still going on`, {
       hint: "wait for it: put `await` before what it is part of, a `Promise.all(…)` for example",
@@ -73,8 +79,10 @@ export function leftOpenError(record: CallRecord): GpuError {
   const { error, name } = record;
   // That it was cut short by the end of the recipe is no news.
   const failed = error instanceof Error && error.name !== "RunOver" ? `, and it failed: ${error.message}` : "";
-  return new GpuError(`nobody waited for \`${name}\`${failed}`, {
-    hint: `put \`await\` before ${name.endsWith("$") ? "it" : `\`${name}(…)\``}`,
+  const names = [...new Set(others.map((other) => `\`${other.name}\``))];
+  const more = names.length === 0 ? "" : `, nor for ${names.join(", ")}`;
+  return new GpuError(`nobody waited for \`${name}\`${failed}${more}`, {
+    hint: `put \`await\` before ${others.length > 0 ? "each of them" : name.endsWith("$") ? "it" : `\`${name}(…)\``}`,
   });
 }
 

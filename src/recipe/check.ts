@@ -168,9 +168,16 @@ function readDiagnostics(output: string, { from, cwd }: { from: string; cwd: str
   }
   return found.map((diagnostic) => ({
     ...diagnostic,
+    message: withAwaitHint(diagnostic),
     file: shortPath(diagnostic.file, cwd),
     frame: codeFrame(diagnostic),
   }));
+}
+
+/** TypeScript knows that an `await` is missing, and says so only to editors. */
+function withAwaitHint({ code, message }: { code: string; message: string }): string {
+  const isMissing = code === "TS2339" && /does not exist on type 'Promise</.test(message);
+  return isMissing ? `${message}\n  Did you forget to use 'await'?` : message;
 }
 
 function realFile(file: string, from: string): string {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Command, type Context, defineCommand, type View } from "../command.ts";
 import { exitCodes, GpuError, messageOf } from "../errors.ts";
+import { maskOf } from "../mask.ts";
 import { readParams } from "../surface/params.ts";
 import { RunBudget } from "./budget.ts";
 import type { Recipe } from "./define.ts";
@@ -95,7 +96,17 @@ function command<I extends z.ZodObject>(
     run: async (values, context) => {
       session.budget = budgetOf({ session, budget, values, context });
       // Null where there is no result: `--json` prints JSON.
-      const result = await session.run(context, { input: values, work: () => work(values) });
+      const { hideSecretFields } = await import("./secret-fields.ts");
+      const logged = hideSecretFields(values, { shape: input.shape, mask: maskOf(context.world.terminal) });
+      const result = await session.run(context, {
+        input: logged,
+        async work() {
+          const result = await work(values);
+          // What cannot be printed fails the run while it can still say so.
+          if (view === viewOf && !session.settings.planner) viewOf(result);
+          return result;
+        },
+      });
       // What would be done is said by `gpu run` itself.
       return session.settings.planner ? unsaid : result ?? null;
     },

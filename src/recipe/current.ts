@@ -21,6 +21,8 @@ export interface ShownCommand {
   readonly tail?: number | undefined;
   /** What the recipe calls it. */
   readonly label?: string | undefined;
+  /** The recipe reads it and knows how it ends: it is shown once it takes a while. */
+  readonly isRead?: boolean | undefined;
 }
 
 /** What the module `"gpu"` needs of the run that a piece of code belongs to. */
@@ -33,6 +35,8 @@ export interface CurrentRun extends ApiScope {
   show(command: ShownCommand): CommandDisplay;
   /** Writes a line of the recipe's own on stderr, and into the log of the run. */
   say?(line: string): void;
+  /** The text without the secrets that the run asked for. */
+  masked(text: string): string;
   /** Instances are given back at the end of the run, since they are kept where it fails. */
   readonly keepsOnFailure: boolean;
   /** Does a piece of work that a later run with `--resume` does not do again. */

@@ -8,8 +8,27 @@ export interface FailureOptions {
   findCall(error: unknown): CallRecord | undefined;
 }
 
+/** What was thrown, where it can be looked at: a proxy may throw when it is only asked what it is. */
+export function readable(error: unknown): unknown {
+  try {
+    void (error instanceof Error);
+    return error;
+  } catch {
+    return new GpuError("the recipe threw what cannot be read");
+  }
+}
+
 /** What a recipe threw, as an error that says where in its files that was. */
-export function failureOf(error: unknown, { cwd, findCall }: FailureOptions): GpuError {
+export function failureOf(error: unknown, options: FailureOptions): GpuError {
+  try {
+    return readFailure(error, options);
+  } catch {
+    // A proxy, or an error whose fields throw when they are read, is the recipe's own, and no bug of ours.
+    return new GpuError("the recipe threw what cannot be read");
+  }
+}
+
+function readFailure(error: unknown, { cwd, findCall }: FailureOptions): GpuError {
   if (error instanceof InterruptedError) return error;
   const built = buildMistake(error);
   if (built) {
@@ -18,7 +37,7 @@ export function failureOf(error: unknown, { cwd, findCall }: FailureOptions): Gp
     });
   }
   // Errors of our own are made far from the recipe: there the place is the call that failed with it.
-  const own = error instanceof Error ? error.stack ?? "" : "";
+  const own = error instanceof Error ? String(error.stack ?? "") : "";
   const call = findCall(error);
   // What only calls the recipe's own code did not make its error, where that was made there.
   const passesOn = call !== undefined && /^(?:parallel|retry|poll)$/.test(call.name);
@@ -47,7 +66,7 @@ export function withPlaces(message: string, places: readonly Place[], cwd: strin
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return `the recipe threw ${Bun.inspect(error)}`;
-  const message = error.message === "" ? "an error without a message" : error.message;
+  const message = String(error.message) === "" ? "an error without a message" : String(error.message);
   const text = error.name === "Error" ? message : `${error.name}: ${message}`;
   return error.cause instanceof Error ? `${text}\n  because: ${error.cause.message}` : text;
 }

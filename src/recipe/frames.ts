@@ -27,7 +27,13 @@ function isOurs(file: string): boolean {
 
 /** `recipes/r.ts:5:9`, from where the person stands. */
 export function placeName({ file, line, column }: Place, cwd: string): string {
-  return `${shortPath(file, cwd)}:${line}:${column}`;
+  return `${shippedName(file) ?? shortPath(file, cwd)}:${line}:${column}`;
+}
+
+/** `@train`, of a file that was unpacked from the executable into the cache. */
+function shippedName(file: string): string | undefined {
+  const [, name] = /[/\\]gpu[/\\]recipes[/\\][0-9a-f]{16}[/\\]([\w-]+)\.ts$/.exec(file) ?? [];
+  return name === undefined ? undefined : `@${name}`;
 }
 
 /** A path as the person would type it: relative where that is not longer. */
@@ -36,16 +42,32 @@ export function shortPath(file: string, cwd: string): string {
   return short.startsWith(join("..", "..")) ? file : short;
 }
 
+/** Longer lines are cut to what is around the mark, in characters. */
+const longestLine = 96;
+
 /** The line before and the line itself, numbered, with a mark below the column. Empty when the file is not to be read. */
 export function codeFrame({ file, line, column }: Place): string {
   const lines = readLines(file);
   if (line > lines.length) return "";
   const width = String(line).length;
-  const shown = [line - 1, line].filter((number) => number >= 1)
-    .map((number) => `  ${String(number).padStart(width)} | ${lines[number - 1] ?? ""}`);
+  const [before = "", marked = ""] = [lines[line - 2], lines[line - 1]];
+  const cut = Math.max(0, Math.min(column - 1 - longestLine / 2, marked.length - longestLine));
+  const from = Math.floor(cut);
+  const shown = [
+    ...(line > 1 ? [`  ${String(line - 1).padStart(width)} | ${partOf(before, 0)}`] : []),
+    `  ${line} | ${partOf(marked, from)}`,
+  ];
   // Tabs stay tabs, so that the mark stands below its column whatever their width is.
-  const indent = (lines[line - 1] ?? "").slice(0, column - 1).replace(/[^\t]/g, " ");
+  const indent = marked.slice(from, column - 1).replace(/[^\t]/g, " ");
   return [...shown, `  ${" ".repeat(width)} | ${indent}^`].join("\n");
+}
+
+/** As much of a line as is shown, with `…` for what is left out. */
+function partOf(line: string, from: number): string {
+  const part = [...line.slice(from, from + longestLine)];
+  if (from > 0) part.splice(0, 1, "…");
+  if (from + longestLine < line.length) part.splice(-1, 1, "…");
+  return part.join("");
 }
 
 function readLines(file: string): string[] {

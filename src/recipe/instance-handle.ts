@@ -10,6 +10,8 @@ import { tunnelHandle } from "./tunnel-handle.ts";
 /** The handle of an instance; what it does is in its parts. */
 export function instanceHandle(parts: InstanceParts): InstanceHandle {
   const { id, name, execute } = parts;
+  // Asked here: at the end of the run, where it is closed too, no code of the recipe runs.
+  const keepsOnFailure = findRun()?.keepsOnFailure ?? false;
   let isKept = false;
   let stopping: Promise<void> | undefined;
   const leaseEnd = new LeaseEnd(parts.lease);
@@ -81,7 +83,8 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
         const leaseHours = (parts.leaseEndsAt() - parts.lease.clock.now()) / 3_600_000;
         const more = hours === undefined ? 0 : hours - Math.max(0, leaseHours);
         const takeBack = more > 0 ? await allowHours("box.keep", more) : undefined;
-        await parts.keep({ hours, why }).catch(takeBack);
+        // It stands in the journal, and in all that lists machines.
+        await parts.keep({ hours, why: findRun()?.masked(why) ?? why }).catch(takeBack);
         isKept = true;
       }),
     every: (interval, work) => {
@@ -97,7 +100,7 @@ export function instanceHandle(parts: InstanceParts): InstanceHandle {
     onLeaseEnd: (handler, options) => leaseEnd.add(() => handler(handle), options),
     stop: () => trackCall("box.stop", stop),
     // What a run may keep where it fails is given back at its end, not at that of the scope.
-    [Symbol.asyncDispose]: () => isKept || !parts.isOurs || findRun()?.keepsOnFailure ? letGo() : stop(),
+    [Symbol.asyncDispose]: () => isKept || !parts.isOurs || keepsOnFailure ? letGo() : stop(),
   };
   return handle;
 }

@@ -1,6 +1,7 @@
 import type { Context } from "../command.ts";
 import { messageOf } from "../errors.ts";
 import { labelOf } from "../rent/rows.ts";
+import { firstLineOf } from "../runs/text.ts";
 
 /** Hands what a run owns to its leases, which end so many hours from now. What cannot be kept is given back. */
 export async function keepAfterFailure(
@@ -17,7 +18,7 @@ export async function keepAfterFailure(
     const label = labelOf(launch);
     try {
       await keepInstance({
-        ...{ world, journal, token: launch.token, hours, why: `its run failed: ${why.split("\n", 1)[0] ?? ""}` },
+        ...{ world, journal, token: launch.token, hours, why: `its run failed: ${firstLineOf(why)}` },
         provider: await context.provider(launch.provider),
         tell: (leaseEndsAt) => tellMachine(context, launch, leaseEndsAt),
       });

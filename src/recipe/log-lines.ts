@@ -49,8 +49,10 @@ function linesOf(
     const step = model.steps.get(event.step);
     if (step === undefined) return [];
     const facts = stepFacts(step, { costOf, now: event.time }).join(" · ");
-    const failed = step.error === undefined ? "" : ` failed: ${firstLineOf(step.error)}`;
-    return [{ kind: "step", step: nameOf(step.id), text: `${nameOf(step.id)} · ${facts}${failed}` }];
+    const text = step.error === undefined
+      ? `${nameOf(step.id)} · ${facts}`
+      : `${nameOf(step.id)} failed · ${facts} · ${firstLineOf(step.error)}`;
+    return [{ kind: "step", step: nameOf(step.id), text }];
   }
   if (event.kind !== "ended") return [];
   const why = event.error === null ? "" : `: ${firstLineOf(event.error)}`;

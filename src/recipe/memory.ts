@@ -1,13 +1,26 @@
+import { existsSync } from "node:fs";
 import type { Context } from "../command.ts";
 import { spanText } from "../duration.ts";
-import { GpuError, UsageError } from "../errors.ts";
+import { GpuError, NotFoundError, UsageError } from "../errors.ts";
 import type { Instance } from "../rent/instances.ts";
+import type { RunEventOf } from "../runs/events.ts";
 import { findRunId, isBeingWritten } from "../runs/store.ts";
 import type { ApiScope, InsteadOf } from "../surface/api.ts";
 import type { RunRecord } from "./record.ts";
 
 /** What `step` returned may take so much of a log, as JSON. */
 const longestMemo = 2 ** 20;
+
+/** The recipe that goes on from a run. `content` is the hash of all that it is made of. */
+interface ResumedRecipe {
+  readonly name: string;
+  /** Absolute. */
+  readonly file: string;
+  readonly content: string | undefined;
+}
+
+/** What the log has in the place of a secret. */
+const stars = "********";
 
 const renting = ["start", "instance create"];
 
@@ -18,6 +31,7 @@ export class Memory {
   readonly #used = new Map<string, number>();
   readonly #keys = new Map<number, string>();
   readonly #running = new Set<string>();
+  #input: unknown;
   /** The run that this one goes on from. */
   readonly resumes: string | undefined;
 
@@ -30,8 +44,13 @@ export class Memory {
     return new Memory();
   }
 
-  /** What an earlier run left. `content` is the hash of the recipe as it is now: one that was changed is said. */
-  static async of(start: string, { world, note }: Context, content: string | undefined): Promise<Memory> {
+  /** What an earlier run left. A recipe that was changed since is said. */
+  static async of(
+    start: string,
+    { world, note }: Context,
+    recipe: ResumedRecipe,
+  ): Promise<Memory> {
+    const { content } = recipe;
     const id = findRunId(world, start);
     const { isRunAlive } = await import("../rent/run.ts");
     const { readLog } = await import("../runs/read.ts");
@@ -39,7 +58,15 @@ export class Memory {
       throw new UsageError(`the run ${id} still goes on`, { hint: `\`gpu runs attach ${id}\` follows it` });
     }
     const memory = new Memory(id);
-    for (const event of await readLog(world, id)) {
+    const events = await readLog(world, id);
+    if (!events.some(({ kind }) => kind === "started")) {
+      throw new NotFoundError(`the log of the run ${id} cannot be read`, { hint: "without `--resume` it begins anew" });
+    }
+    for (const event of events) {
+      if (event.kind === "started") {
+        refuseOther(id, event, recipe);
+        memory.#input = event.input;
+      }
       if (event.kind === "memo") memory.#values.set(event.key, event.value);
       if (event.kind === "rented") memory.#tokens.set(event.key, event.token);
       if (event.kind === "started" && content !== undefined && event.content !== null && event.content !== content) {
@@ -47,6 +74,17 @@ export class Memory {
       }
     }
     return memory;
+  }
+
+  /** Says which parameters are others than in the run before: what its steps returned came of those. */
+  tellChanges(input: unknown, note: Context["note"]): void {
+    const [before, now] = [fieldsOf(this.#input), fieldsOf(input)];
+    const texts = Object.keys(before).flatMap((key) => {
+      const [was, is] = [before[key], now[key]].map((value) => JSON.stringify(value) ?? "nothing");
+      // A secret is stars in the log, and a list of them too.
+      return was === is || was?.includes(stars) ? [] : [`\`${key}\` was ${was} and is ${is}`];
+    });
+    if (texts.length > 0) note(`not as in the run ${this.resumes}: ${texts.join(", ")}`);
   }
 
   /** What the piece of work returned in the run before, or what it returns now. */
@@ -117,6 +155,18 @@ export class Memory {
     context.note(`${instance.id} goes on from the run before, leased for ${spanText(current.leaseEndsAt - now)}`);
     return { ...instance, state: "running" };
   }
+}
+
+/** The machines and steps of another recipe are not this one's. One that was moved, renamed or copied goes on. */
+function refuseOther(id: string, before: RunEventOf<"started">, { name, file, content }: ResumedRecipe): void {
+  if (before.recipe === name || before.file === file || before.content === content || !existsSync(before.file)) return;
+  throw new UsageError(`the run ${id} is one of \`${before.recipe}\``, {
+    hint: `\`gpu run ${before.recipe} --resume ${id}\` goes on from it`,
+  });
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
 async function extend(

@@ -48,7 +48,11 @@ export function plannedValue(what: string, parts: PlannedParts): object {
     if (action === undefined) return parts.ends(`\`${key}\` of ${what}`);
     return (...values: unknown[]) => {
       const said = values.filter((value) => typeof value === "string").join(" ");
-      parts.add({ call: `box.${key}`, action: said === "" ? action : `${action}: ${said}`, costDollars: 0 });
+      parts.add({
+        call: `${handleName(what)}.${key}`,
+        action: said === "" ? action : `${action}: ${said}`,
+        costDollars: 0,
+      });
       return Promise.resolve(plannedValue(`what \`${key}\` returns`, parts));
     };
   };
@@ -59,6 +63,12 @@ export function plannedValue(what: string, parts: PlannedParts): object {
     // A handle that the run owns is closed by it.
     defineProperty: () => true,
   });
+}
+
+/** What a recipe would call it, by what returned it. */
+function handleName(what: string): string {
+  if (/`(?:gpu\.ci\.submit\.test|job)`/.test(what)) return "job";
+  return /tunnel`/.test(what) ? "tunnel" : "box";
 }
 
 async function* nothing(): AsyncGenerator<never> {}

@@ -39,8 +39,10 @@ export class Planner {
     this.#add({
       call: name,
       action: label === undefined ? action : `${label}: ${action}`,
-      costDollars: plan?.costDollars ?? 0,
+      costDollars: plan?.costDollars ?? budgetOf(command.name, values) ?? 0,
     });
+    // Another recipe may spend what nobody knows before it runs.
+    if (command.name === "run" && budgetOf(command.name, values) === undefined) this.#ends(`what \`${name}\` spends`);
     return { kind: "value", value: plannedValue(`what \`${name}\` returns`, this.#parts) };
   }
 
@@ -81,4 +83,9 @@ export class Planner {
   #here(): { end: PlanEnds | undefined } {
     return this.#branches.getStore() ?? this;
   }
+}
+
+/** A recipe that runs another one gives it a budget: the most that one may spend, in US dollars. */
+function budgetOf(command: string, values: Readonly<Record<string, unknown>>): number | undefined {
+  return command === "run" && typeof values["budget"] === "number" ? values["budget"] : undefined;
 }

@@ -4,8 +4,8 @@ import { stackHere } from "../surface/call.ts";
 type Stream = "stdout" | "stderr";
 
 export interface PrintListener {
-  /** What the recipe printed, as text with its newlines. */
-  print(text: string, stream: Stream): void;
+  /** What the recipe printed, with its newlines, in the pieces it was printed in. */
+  print(chunk: string | Uint8Array, stream: Stream): void;
   /** Whether `print` also shows it; else it is printed as ever. */
   takesPrints(): boolean;
 }
@@ -25,7 +25,7 @@ export function hearPrints(host: NodeJS.Process, listener: PrintListener): Dispo
   for (const name of ["stdout", "stderr"] as const) {
     const stream = host[name];
     restore.use(replaceWrite(stream, (write) => (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
-      listener.print(typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk), name);
+      listener.print(chunk, name);
       if (!listener.takesPrints()) return Reflect.apply(write, stream, [chunk, ...rest]) !== false;
       for (const done of rest) if (typeof done === "function") queueMicrotask(() => done());
       return true;

@@ -8,6 +8,7 @@ import type { Journal } from "../rent/journal.ts";
 import { costSoFar } from "../rent/lease.ts";
 import { RunFile } from "../runs/file.ts";
 import type { NewRunEvent } from "../runs/events.ts";
+import { HeardPrints } from "./heard-prints.ts";
 import { lineFile } from "./line-file.ts";
 import { StepLines } from "../runs/step-lines.ts";
 import { logPath, sweepLogs, writerLockPath } from "../runs/store.ts";
@@ -37,11 +38,12 @@ export interface NewStep {
   readonly tail?: number | undefined;
   /** Where it is over at once there is nothing to say of it. */
   readonly isMinor?: boolean | undefined;
+  /** The same, where it failed too: the recipe looks at how it ended. */
+  readonly isRead?: boolean | undefined;
 }
 
 /** Of parameters and results, what is larger is not in the log, in characters of JSON. */
 const longestValue = 2 ** 20;
-const stars = "********";
 /** A look at something that is over sooner, in milliseconds, and went well, is no news. */
 const newsMs = 1000;
 /** How long a run may go on before it has a log on disk, where it has no step, in milliseconds. */
@@ -56,7 +58,9 @@ export class RunRecord {
   readonly #view: RunView;
   readonly #mask: Mask;
   readonly #lines = new Map<number, StepLines>();
+  readonly #prints: HeardPrints;
   #lastStep = 0;
+  #isClosed = false;
   #journal: Journal | undefined;
   #lock: Lock | undefined;
   readonly #opening = new AbortController();
@@ -67,6 +71,17 @@ export class RunRecord {
     this.#context = context;
     this.#options = options;
     this.#mask = maskOf(world.terminal);
+    const shownOn = (stream: "stdout" | "stderr") => globals.json ? "stderr" : stream;
+    this.#prints = new HeardPrints(this.#mask, {
+      tell: (text, stream) => {
+        void this.#add({ kind: "output", step: null, stream, text });
+        // Whole lines are all that can stand above what is drawn.
+        if (this.isLive) this.#view.print(`${text}\n`, shownOn(stream)).catch(() => {});
+      },
+      pass: (bytes, stream) => {
+        if (this.takesPrints && !this.isLive) this.#view.pass(bytes, shownOn(stream)).catch(() => {});
+      },
+    });
     this.id = context.run.reserved();
     this.#file = new RunFile({
       path: logPath(world, this.id),
@@ -81,7 +96,10 @@ export class RunRecord {
       live: context.live,
       around: (write) => context.around(write),
       isQuiet: globals.quiet,
-      alsoTo: options.logFile === undefined ? undefined : lineFile(resolve(world.cwd, options.logFile)),
+      alsoTo: options.logFile === undefined ? undefined : lineFile(
+        resolve(world.cwd, options.logFile),
+        ({ message }) => context.note(`warning: ${message}`),
+      ),
     });
   }
 
@@ -91,7 +109,7 @@ export class RunRecord {
     const { recipe, file, content, input, budgetDollars, resumes, isDetached, pid } = options;
     await record.#add({
       kind: "started",
-      ...{ recipe, file, pid, isDetached, input: record.#masked(withoutSecrets(input)), content: content ?? null },
+      ...{ recipe, file, pid, isDetached, input: record.#masked(input), content: content ?? null },
       ...{ budgetDollars: budgetDollars ?? null, resumes: resumes ?? null },
     });
     if (isDetached) await record.#openFile();
@@ -113,7 +131,7 @@ export class RunRecord {
     const id = ++this.#lastStep;
     const { clock } = this.#context.world;
     const begin = { step, beganAt: clock.now() };
-    if (step.isMinor) {
+    if (step.isMinor || step.isRead) {
       const waiting = new AbortController();
       this.#minor.set(id, { ...begin, waiting });
       clock.sleep(newsMs, waiting.signal).then(() => this.#tellMinor(id), () => {});
@@ -146,15 +164,16 @@ export class RunRecord {
   }
 
   async end(step: number, error?: unknown): Promise<void> {
-    this.#minor.get(step)?.waiting.abort();
-    if (error !== undefined) this.#tellMinor(step);
+    const minor = this.#minor.get(step);
+    minor?.waiting.abort();
+    if (error !== undefined && !minor?.step.isRead) this.#tellMinor(step);
     // It is over, and there is nothing to say of it.
     if (this.#minor.delete(step)) return;
     for (const { stream, text } of this.#lines.get(step)?.end() ?? []) {
       void this.#add({ kind: "output", step, stream, text: this.#mask.text(text) });
     }
     this.#lines.delete(step);
-    const why = error === undefined ? null : this.#mask.text(messageOf(error));
+    const why = error === undefined ? null : this.#mask.text(whyOf(error));
     // That its line cannot be printed does not change how it ended.
     await this.#add({ kind: "step-ended", step, error: why }).catch(() => {});
   }
@@ -170,16 +189,12 @@ export class RunRecord {
     const launch = this.#journal.launch(token);
     if (launch === undefined) return;
     const { pricePerHour, instanceId } = launch;
-    await this.#add({ kind: "rented", step, key, token, id: instanceId ?? token, pricePerHour });
+    await this.#add({ kind: "rented", step, key: this.#mask.text(key), token, id: instanceId ?? token, pricePerHour });
   }
 
   /** What the recipe itself prints. It is shown here only where `takesPrints` says so. */
-  print(text: string, stream: "stdout" | "stderr"): void {
-    const masked = this.#mask.text(text);
-    void this.#add({ kind: "output", step: null, stream, text: masked.replace(/\n$/, "") });
-    if (!this.takesPrints) return;
-    const to = this.#context.globals.json ? "stderr" : stream;
-    this.#view.print(masked, to).catch(() => {});
+  print(chunk: string | Uint8Array, stream: "stdout" | "stderr"): void {
+    this.#prints.add(chunk, stream);
   }
 
   note(text: string): void {
@@ -188,13 +203,13 @@ export class RunRecord {
 
   /** What a step returned. Throws where there is a secret in it: that is not written down. */
   memo(key: string, value: unknown): void {
-    if (this.#mask.isIn(JSON.stringify(value))) {
+    if (this.#mask.isIn(JSON.stringify(value ?? null))) {
       throw new GpuError(`the step \`${key}\` returned a secret, and what steps return is written down`, {
         hint: "return something else, and ask for the secret where it is needed",
       });
     }
     void this.#openFile();
-    void this.#add({ kind: "memo", key, value });
+    void this.#add({ kind: "memo", key: this.#mask.text(key), value });
   }
 
   costOf(token: string): number | undefined {
@@ -205,6 +220,7 @@ export class RunRecord {
   /** The end of the run, once all is given back that is given back. */
   async close({ exitCode, error, result }: { exitCode: number; error?: unknown; result?: unknown }): Promise<void> {
     this.#opening.abort();
+    this.#prints.end();
     const { world, note } = this.#context;
     this.#view.stop();
     const journal = this.#journal;
@@ -214,6 +230,7 @@ export class RunRecord {
     await this.#add({
       ...{ kind: "ended", exitCode, error: error === undefined ? null : this.#mask.text(messageOf(error)) },
       ...{ result: this.#masked(result ?? null), ...bill },
+      kept: bill.kept.map((one) => ({ ...one, why: one.why === null ? null : this.#mask.text(one.why) })),
     }).catch(() => {});
     this.#file.open();
     this.#file.flush();
@@ -225,6 +242,9 @@ export class RunRecord {
   }
 
   #add(event: NewRunEvent): Promise<void> {
+    // The end is the last that is said: what does not end in time has nothing to add.
+    if (this.#isClosed) return Promise.resolve();
+    this.#isClosed = event.kind === "ended";
     const told = this.#view.apply(this.#file.add(event));
     // Where nobody waits for it, that it cannot be printed is no error of the recipe.
     told.catch(() => {});
@@ -236,7 +256,13 @@ export class RunRecord {
     this.#opening.abort();
     this.#file.open();
     const { tryLock } = await import("../lock.ts");
-    this.#lock = tryLock(writerLockPath(this.#context.world, this.id));
+    // A run that was over in no time: nobody would give the lock back.
+    if (this.#isClosed) return;
+    try {
+      this.#lock = tryLock(writerLockPath(this.#context.world, this.id));
+    } catch {
+      // A full disk: what became of the log was said when it was opened, and the run goes on without.
+    }
   }
 
   /** As JSON has it, without secrets. What JSON has no words for is left out. */
@@ -250,10 +276,11 @@ export class RunRecord {
   }
 }
 
-/** Parameters, but for those whose names say that they are secrets. */
-function withoutSecrets(input: unknown): unknown {
-  if (typeof input !== "object" || input === null || Array.isArray(input)) return input;
-  return Object.fromEntries(
-    Object.entries(input).map(([key, value]) => [key, /key|token|secret|passw|credential/i.test(key) ? stars : value]),
-  );
+/** Why a step failed: what was thrown may throw itself when it is read. */
+function whyOf(error: unknown): string {
+  try {
+    return String(messageOf(error));
+  } catch {
+    return "it threw what cannot be read";
+  }
 }

@@ -22,6 +22,8 @@ export interface ScopeParts {
   readonly planner: Planner | undefined;
   readonly keepsOnFailure: boolean;
   budget(): RunBudget;
+  /** The run that this one is a part of. */
+  readonly outer: CurrentRun | undefined;
   declare(): void;
 }
 
@@ -45,9 +47,10 @@ function scopeIn(place: Place): CurrentRun {
     api,
     keepsOnFailure,
     planner,
+    masked: (text) => maskOf(context.world.terminal).text(text),
     track: (call, start) => calls.track(call, () => trackedStep(call, start, place)),
     add: (call) => calls.add(call),
-    allow: async (action) => await askForMore(place.budget(), action, context),
+    allow: (action) => allowIn(place, action),
     own: (handle) => owned.add(handle),
     declare: () => place.declare(),
     show: (command) => record ? stepDisplay(record, command, place.step) : plainDisplay(context),
@@ -68,6 +71,24 @@ function scopeIn(place: Place): CurrentRun {
   };
 }
 
+/** Counts what a call costs against the budget of the run, and of each that it is a part of. */
+async function allowIn(
+  { budget, context, outer }: Place,
+  action: Parameters<ApiScope["allow"]>[0],
+): Promise<() => void> {
+  const release = await askForMore(budget(), action, context);
+  try {
+    const releaseOuter = await outer?.allow(action);
+    return () => {
+      release();
+      releaseOuter?.();
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
 /** Undefined at once where the call is made as ever. */
 function instead(call: InsteadOf, place: Place): Promise<Instead | undefined> | undefined {
   const { planner, memory } = place;
@@ -78,10 +99,10 @@ function instead(call: InsteadOf, place: Place): Promise<Instead | undefined> | 
 
 async function takeOver(
   key: string,
-  { call, memory, place: { context, step, record, budget } }: { call: InsteadOf; memory: Memory; place: Place },
+  { call, memory, place }: { call: InsteadOf; memory: Memory; place: Place },
 ): Promise<Instead | undefined> {
-  const allow = async (action: Parameters<ApiScope["allow"]>[0]) => await askForMore(budget(), action, context);
-  const output = await memory.takeOver(key, { call, allow });
+  const { step, record } = place;
+  const output = await memory.takeOver(key, { call, allow: (action) => allowIn(place, action) });
   if (output === undefined) return undefined;
   if (record && step !== null && output.token !== null) await record.rented(step, { key, token: output.token });
   return { kind: "output", output };
@@ -135,8 +156,12 @@ function tokenOf(value: unknown): string | undefined {
   return typeof value.token === "string" ? value.token : undefined;
 }
 
-function stepDisplay(record: RunRecord, { title, tail, label }: ShownCommand, parent: number | null): CommandDisplay {
-  const step = record.begin({ name: label ?? title, tail, parent });
+function stepDisplay(
+  record: RunRecord,
+  { title, tail, label, isRead }: ShownCommand,
+  parent: number | null,
+): CommandDisplay {
+  const step = record.begin({ name: label ?? title, tail, parent, isRead });
   return {
     write: (chunk, stream) => record.output(step, stream, chunk),
     end(outcome) {

@@ -3,8 +3,8 @@ import { exitCodes, GpuError, messageOf } from "../errors.ts";
 import { derive } from "../surface/child.ts";
 import { RunBudget } from "./budget.ts";
 import { CallLog, leftOpenError } from "./calls.ts";
-import { type CurrentRun, enterRun, inRun } from "./current.ts";
-import { failureOf, withPlaces } from "./failure.ts";
+import { type CurrentRun, enterRun, findRun, inRun } from "./current.ts";
+import { failureOf, readable, withPlaces } from "./failure.ts";
 import { readPlaces } from "./frames.ts";
 import { isFailure } from "./outcome.ts";
 import { Owned } from "./owned.ts";
@@ -43,6 +43,8 @@ export class RecipeSession {
   /** What the recipe ended its process with. */
   exitCode: number | undefined;
   budget: RunBudget;
+  /** The run that this one was started in, with `gpu.run`: what is spent here is spent there too. */
+  readonly #outer = findRun();
 
   readonly settings: RunSettings;
 
@@ -59,6 +61,7 @@ export class RecipeSession {
 
   /** Runs code of the recipe and leaves open what it opened: the import of its file. */
   async load<T>(context: Context, work: () => Promise<T>): Promise<T | undefined> {
+    using _printing = context.globals.json ? printToStderr(process) : undefined;
     try {
       return await this.#guard(context, work);
     } catch (error) {
@@ -70,6 +73,9 @@ export class RecipeSession {
   /** Runs code of the recipe to its end: what it opened is closed, in reverse order, however it ends. */
   async run<T>(context: Context, { input, work }: { input: unknown; work: () => Promise<T> }): Promise<T | undefined> {
     await this.#beginRecord(context, input);
+    // To the end, so that what is printed while it closes is heard and masked as well.
+    using _printing = context.globals.json ? printToStderr(process) : undefined;
+    using _hearing = this.#record ? hearPrints(process, this.#listener(this.#record)) : undefined;
     try {
       const result = await this.#runAndClose(context, work);
       const failed = isFailure(result) ? exitCodes.failed : exitCodes.done;
@@ -91,18 +97,20 @@ export class RecipeSession {
       throw error;
     }
     if (isFailure(result) || (this.exitCode ?? 0) > 0) await this.#keepWhereAsked(context, "the recipe failed");
-    const open = this.exitCode === undefined ? this.#calls.findLeftOpen() : undefined;
+    const [open, ...others] = this.exitCode === undefined ? this.#calls.findAllLeftOpen() : [];
     const failures = await this.close(context);
     if (open) {
-      const { message, hint } = leftOpenError(open);
-      throw new GpuError(withPlaces(message, readPlaces(open.stack).slice(0, 1), context.world.cwd), { hint });
+      const { message, hint } = leftOpenError(open, others);
+      const places = [open, ...others].flatMap(({ stack }) => readPlaces(stack).slice(0, 1));
+      throw new GpuError(withPlaces(message, places, context.world.cwd), { hint });
     }
     if (failures.length > 0) throw failures[0];
     return result;
   }
 
   async #beginRecord(context: Context, input: unknown): Promise<void> {
-    const { record, planner } = this.settings;
+    const { record, memory, planner } = this.settings;
+    memory?.tellChanges(input, context.note);
     if (record === undefined || planner !== undefined) return;
     const { RunRecord } = await import("./record.ts");
     const budgetDollars = this.budget.isSet && Number.isFinite(this.budget.limitDollars)
@@ -140,8 +148,6 @@ export class RecipeSession {
     const signal = AbortSignal.any([context.signal, this.#ending.signal]);
     const run = this.#open(this.#contextOf(context, signal));
     this.#traps ??= this.#setTraps();
-    using _printing = context.globals.json ? printToStderr(process) : undefined;
-    using _hearing = this.#record ? hearPrints(process, this.#listener(this.#record)) : undefined;
     using _current = enterRun(run);
     const outcome = settle(inRun(run, work));
     await Promise.race([outcome, untilAborted(signal).then(() => within(outcome, lastWordsMs, context))]);
@@ -195,7 +201,7 @@ export class RecipeSession {
 
   #listener(record: RunRecord) {
     return {
-      print: (text: string, stream: "stdout" | "stderr") => record.print(text, stream),
+      print: (chunk: string | Uint8Array, stream: "stdout" | "stderr") => record.print(chunk, stream),
       takesPrints: () => record.takesPrints,
     };
   }
@@ -209,6 +215,8 @@ export class RecipeSession {
       planner: this.settings.planner,
       keepsOnFailure: this.settings.keepHours !== undefined,
       budget: () => this.budget,
+      // What is only tried out spends nothing of anybody's.
+      outer: this.settings.record?.isRehearsal ? undefined : this.#outer,
       declare: () => {
         this.#declared += 1;
       },
@@ -225,7 +233,7 @@ class RunOver extends Error {
 type Outcome<T> = { readonly kind: "value"; readonly value: T } | { readonly kind: "error"; readonly error: unknown };
 
 function settle<T>(promise: Promise<T>): Promise<Outcome<T>> {
-  return promise.then((value) => ({ kind: "value", value }), (error) => ({ kind: "error", error }));
+  return promise.then((value) => ({ kind: "value", value }), (error) => ({ kind: "error", error: readable(error) }));
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -16,6 +16,8 @@ export interface Definition {
   readonly records: readonly CallRecord[];
   readonly input?: ShellInput;
   readonly isQuiet?: boolean;
+  /** What it prints is for the recipe: that it goes on is shown, once it takes a while. */
+  readonly isRead?: boolean;
   readonly throws?: boolean;
   readonly time?: Duration;
   readonly retry?: RetryOptions;

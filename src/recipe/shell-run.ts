@@ -21,6 +21,7 @@ export interface ShellRun {
   readonly parts: readonly ShellPart[];
   readonly input?: ShellInput;
   readonly isQuiet?: boolean;
+  readonly isRead?: boolean;
   readonly throws?: boolean;
   readonly time?: Duration;
   readonly retry?: RetryOptions;
@@ -49,7 +50,7 @@ export async function runCommand(it: ShellRun, reading: Reading): Promise<ShellO
     world,
     signal,
     onFailure({ error, attempt, attempts, pauseMs }) {
-      if (it.isQuiet ?? globals.quiet) return;
+      if (isHidden(it, globals)) return;
       const why = error instanceof ShellError ? `exited with ${error.output.exitCode}` : "failed";
       note(
         `\`${titleOf(it.parts)}\` ${why}; attempt ${attempt + 1} of ${attempts} in ${Math.ceil(pauseMs / 1000)} s`,
@@ -71,16 +72,16 @@ async function planned({ name, parts }: ShellRun, { into }: Reading, planner: Pl
 async function runOnce(it: ShellRun, { run, into, signal }: Reading & { run: CurrentRun }): Promise<ShellOutput> {
   const { globals, signal: runSignal } = run.context;
   runSignal.throwIfAborted();
-  const isQuiet = it.isQuiet ?? globals.quiet;
   const title = titleOf(it.parts);
   const text = { stdout: new TextCollector(), stderr: new TextCollector() };
   const last = new TextCollector(0);
-  const display = isQuiet ? undefined : run.show({ title, tail: it.tail });
-  const lastWords = () => ({ lastWords: last.lastWords(), isShown: !isQuiet && it.tail === undefined });
+  const isOutputShown = !isHidden(it, globals);
+  const display = it.isQuiet ?? globals.quiet ? undefined : run.show({ title, tail: it.tail, isRead: it.isRead });
+  const lastWords = () => ({ lastWords: last.lastWords(), isShown: isOutputShown && it.tail === undefined });
   const keep = (chunk: Uint8Array, stream: "stdout" | "stderr") => {
     last.add(chunk);
     text[stream].add(chunk);
-    return display?.write(chunk, stream);
+    return isOutputShown ? display?.write(chunk, stream) : undefined;
   };
   using times = new Times(run, lastWords);
   const whole = AbortSignal.any([runSignal, ...(signal ? [signal] : []), ...times.begin(title, it.time)]);
@@ -113,6 +114,11 @@ async function runOnce(it: ShellRun, { run, into, signal }: Reading & { run: Cur
     if (!(error instanceof ShellError)) display?.end({ error });
     throw error;
   }
+}
+
+/** Whether nobody sees what it prints. */
+function isHidden({ isQuiet, isRead = false }: ShellRun, globals: { readonly quiet: boolean }): boolean {
+  return isRead || (isQuiet ?? globals.quiet);
 }
 
 /** What failed, by the commands that did: the last of a pipe often fails because the first one did. */

@@ -169,7 +169,7 @@ export class ShellCommand implements Promise<ShellOutput> {
   }
 
   /**
-   * What it prints on stdout, without the last newline. Nothing of it is shown.
+   * What it prints on stdout, without the last newline. Nothing of that is shown; the command is, when it takes a while.
    *
    * ```ts
    * const commit = await $`git rev-parse HEAD`.text();
@@ -177,7 +177,7 @@ export class ShellCommand implements Promise<ShellOutput> {
    */
   text(): Promise<string> {
     return this.#read("text", async () => {
-      const { stdout } = await this.quiet();
+      const { stdout } = await this.#with({ isRead: true });
       return stdout.replace(/\r?\n$/, "");
     });
   }
@@ -193,7 +193,7 @@ export class ShellCommand implements Promise<ShellOutput> {
   json<S extends z.ZodType>(schema: S): Promise<z.output<S>>;
   json(schema?: z.ZodType): Promise<unknown> {
     return this.#read("json", async () => {
-      const { stdout } = await this.quiet();
+      const { stdout } = await this.#with({ isRead: true });
       return jsonIn(stdout, { title: titleOf(this.#it.parts), schema });
     });
   }
@@ -208,7 +208,7 @@ export class ShellCommand implements Promise<ShellOutput> {
    */
   lines(): Promise<string[]> {
     return this.#read("lines", async () => {
-      const { stdout } = await this.quiet();
+      const { stdout } = await this.#with({ isRead: true });
       return stdout === "" ? [] : stdout.replace(/\r?\n$/, "").split(/\r?\n/);
     });
   }
@@ -222,7 +222,7 @@ export class ShellCommand implements Promise<ShellOutput> {
     }
     const conduit = new Conduit();
     const left = new AbortController();
-    const running = this.quiet().#track((it) => runCommand(it, { into: conduit, signal: left.signal }));
+    const running = this.#with({ isRead: true }).#track((it) => runCommand(it, { into: conduit, signal: left.signal }));
     running.then(() => conduit.end(), (error: unknown) => conduit.end({ error }));
     try {
       yield* linesOf(conduit);

@@ -1,5 +1,5 @@
 import type { Command, Context } from "../command.ts";
-import { GpuError } from "../errors.ts";
+import { GpuError, UsageError } from "../errors.ts";
 import { takeRunFlags } from "./run-flags.ts";
 import type { RecipeFile } from "./load.ts";
 import type { RecipeSession } from "./session.ts";
@@ -63,6 +63,7 @@ export async function startRecipe(asked: RunRequest, context: Context): Promise<
   if (request.check) await Promise.all([checkTypes(file, context), loadAhead()]);
   if (request.detach) {
     const { runDetached } = await import("./detach.ts");
+    await allowBeside(file, request);
     return await answered(context, {
       request,
       answer: new RunAnswer({ exitCode: 0, run: await runDetached(context, { file, request }) }),
@@ -83,6 +84,17 @@ export async function startRecipe(asked: RunRequest, context: Context): Promise<
     report = await rehearsal.end();
   }
   return new RunAnswer({ ...answer, exitCode: report.exitCode ?? answer.exitCode });
+}
+
+/** A recipe that starts another one in the background pays for it: that one's whole budget counts. */
+async function allowBeside({ name }: RecipeFile, { budget }: RunRequest): Promise<void> {
+  const { findRun } = await import("./current.ts");
+  const run = findRun();
+  if (run === undefined) return;
+  if (budget === undefined) {
+    throw new UsageError("`gpu.run`: `detach` in a recipe needs a `budget`, which counts against that of this run");
+  }
+  await run.allow({ name: "gpu.run", plan: { action: `run ${name} in the background`, costDollars: budget } });
 }
 
 /** Flags as `--json` may stand behind the file, and hold for what `gpu run` itself has to say as well. */
@@ -134,7 +146,9 @@ async function settingsOf(context: Context, { file, request }: Started): Promise
   const { Memory } = await import("./memory.ts");
   const { contentKey } = await import("./check.ts");
   const content = await contentKey(file.path);
-  const memory = resume === undefined ? Memory.empty() : await Memory.of(resume, context, content);
+  const memory = resume === undefined
+    ? Memory.empty()
+    : await Memory.of(resume, context, { name: file.name, file: file.path, content });
   return {
     memory,
     keepHours: keepOnFailure,

@@ -1,4 +1,5 @@
 // What a recipe may do to the process it runs in: some functions of it are replaced while the recipe runs, and put back.
+import { readable } from "./failure.ts";
 import { stackHere } from "../surface/call.ts";
 
 /** Thrown where a recipe calls `exit` of its process, so that its scopes close before the process ends. */
@@ -20,7 +21,8 @@ export function setTraps(host: NodeJS.Process, { onExit, onError }: TrapListener
     onExit(exitCodeOf(code ?? host.exitCode));
     throw new ExitRequested();
   };
-  const onUncaught = (error: unknown) => {
+  const onUncaught = (thrown: unknown) => {
+    const error = readable(thrown);
     if (!(error instanceof ExitRequested)) onError(error);
   };
   host.on("uncaughtException", onUncaught);

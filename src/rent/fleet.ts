@@ -65,7 +65,11 @@ export async function tidyUp(context: Context): Promise<void> {
     onProgress: progress,
     isRunAlive: (run) => isRunAlive(world, run),
   });
+  // What this very run is giving back, elsewhere in it, is no news.
+  const { isRecipe, reserved } = context.run;
+  const isOwn = (token: string) => isRecipe && journal.launch(token)?.run === reserved();
   for (const token of report.stopped) {
+    if (isOwn(token)) continue;
     note(`gave back ${nameOf(token)}: ${journal.launch(token)?.endWhy ?? "nobody owned it"}`);
   }
   for (const token of report.stopping) note(`${nameOf(token)} was asked to stop and has not been seen gone yet`);

@@ -1,10 +1,13 @@
 import { z } from "zod";
 
+/** What a `Date` can be of: others are not what was written there. */
+const Time = z.number().min(-8.64e15).max(8.64e15);
+
 const Base = z.object({
   /** Counts from 1 in each run: what was cut out leaves a gap. */
   seq: z.number().int(),
   /** Milliseconds since 1970. */
-  time: z.number(),
+  time: Time,
 });
 
 /** One line of a run's log. Money is in US dollars, times are milliseconds since 1970. */
@@ -29,7 +32,7 @@ export const RunEvent = z.discriminatedUnion("kind", [
     parent: z.number().int().nullable(),
     name: z.string(),
     /** Before `time` where it was not known at first that there is something to say of it. */
-    beganAt: z.number(),
+    beganAt: Time,
     /** Lines of its output that stay on the screen; null: as many as usual. */
     tail: z.number().int().nullable(),
   }),
@@ -62,7 +65,7 @@ export const RunEvent = z.discriminatedUnion("kind", [
     result: z.unknown(),
     costDollars: z.number(),
     kept: z.array(
-      z.object({ id: z.string(), until: z.number(), why: z.string().nullable(), pricePerHour: z.number() }),
+      z.object({ id: z.string(), until: Time, why: z.string().nullable(), pricePerHour: z.number() }),
     ),
   }),
 ]);

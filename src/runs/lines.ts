@@ -24,7 +24,12 @@ export function costText(tokens: readonly string[], { costOf }: Costs): string |
 }
 
 /** The lines that an event adds to a log that people read: time and step, then what is said. */
-export function plainLines(event: RunEvent, model: RunModel, costs: Costs): string[] {
+export function plainLines(
+  event: RunEvent,
+  model: RunModel,
+  costs: Costs,
+  { saysWhy = true }: { readonly saysWhy?: boolean } = {},
+): string[] {
   const at = clockText(event.time);
   if (event.kind === "output" && event.step !== null) {
     const name = nameOf(model, event.step);
@@ -35,19 +40,28 @@ export function plainLines(event: RunEvent, model: RunModel, costs: Costs): stri
   if (step === undefined) return [];
   const facts = stepFacts(step, { ...costs, now: event.time }).join(" · ");
   if (step.error === undefined) return [`${at} ${nameOf(model, step.id)} · ${facts}`];
-  return [`${at} ${nameOf(model, step.id)} failed · ${facts} · ${plainText(firstLineOf(step.error))}`];
+  const why = saysWhy ? ` · ${plainText(firstLineOf(step.error))}` : "";
+  return [`${at} ${nameOf(model, step.id)} failed · ${facts}${why}`];
 }
 
 /** Who watches a terminal sees a step that is over as one line, and the end of what it printed. */
 export function closedLines(
   step: Step,
-  { model, costs, now, isColored }: { model: RunModel; costs: Costs; now: number; isColored: boolean },
+  { model, costs, now, columns, isColored }: {
+    model: RunModel;
+    costs: Costs;
+    now: number;
+    columns: number;
+    isColored: boolean;
+  },
 ): string[] {
   const indent = "  ".repeat(depthOf(model, step));
   const facts = stepFacts(step, { ...costs, now }).join(" · ");
   const mark = step.error === undefined ? paint("✓", 32, isColored) : paint("✗", 31, isColored);
   const failed = step.error === undefined ? "" : `  ${lineText(firstLineOf(step.error))}`;
-  const head = `${indent}${mark} ${oneName(step.name)}  ${paint(facts, 2, isColored)}${failed}`;
+  // A name gives way before time and cost do, and what failed may take more than one line.
+  const cells = Math.max(20, Math.min(60, columns - Bun.stringWidth(`${indent}✓   ${facts}`) - 1));
+  const head = `${indent}${mark} ${oneName(step.name, cells)}  ${paint(facts, 2, isColored)}${failed}`;
   const count = step.tail !== null && step.error === undefined ? 0 : Math.min(step.tail ?? usualTail, usualTail);
   const shown = count === 0 ? [] : step.lastLines.slice(-count);
   const left = step.printedLines - shown.length;

@@ -34,7 +34,7 @@ export function liveLines(options: FrameOptions): string[] {
   const lines = shown.flatMap((step) => {
     const indent = "  ".repeat(depthOf(model, step));
     const facts = paint(stepFacts(step, { ...costs, now }).join(" · "), 2, isColored);
-    const detail = step.detail === undefined ? "" : `  ${plainText(step.detail).replaceAll("\n", " ")}`;
+    const detail = step.detail === undefined ? "" : `  ${withoutName(step, plainText(step.detail))}`;
     const head = `${indent}${paint(picture, 36, isColored)} ${oneName(step.name)}  ${facts}${detail}`;
     const tail = tailOf(step, spare);
     spare -= tail.length;
@@ -42,6 +42,12 @@ export function liveLines(options: FrameOptions): string[] {
   });
   const more = hidden > 0 ? [`… ${hidden} more`] : [];
   return [...lines, ...more, ...total].map((line) => fitted(line, columns - 1));
+}
+
+/** What a step with a label waits for begins with that label, which stands there already. */
+function withoutName({ name }: Step, detail: string): string {
+  const text = detail.startsWith(`${name}: `) ? detail.slice(name.length + 2) : detail;
+  return text.replaceAll("\n", " ");
 }
 
 function tailOf(step: Step, spare: number): string[] {

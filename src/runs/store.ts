@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { NotFoundError, UsageError } from "../errors.ts";
 import type { World } from "../world.ts";
@@ -81,5 +81,7 @@ export async function sweepLogs(world: StoreWorld, now: number): Promise<void> {
 }
 
 function changeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  // A link or a folder of that name is none of ours.
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isFile() ? found.mtimeMs : undefined;
 }

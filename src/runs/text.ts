@@ -32,7 +32,8 @@ export function plainText(text: string): string {
   return Bun.stripANSI(lineText(text));
 }
 
-/** The first line of an error. */
+/** The first line of an error, without the colon that announces what is left out. */
 export function firstLineOf(text: string): string {
-  return text.split("\n", 1)[0] ?? "";
+  const [first = "", ...more] = text.split("\n", 2);
+  return more.length > 0 ? first.replace(/:$/, "") : first;
 }

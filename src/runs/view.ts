@@ -1,6 +1,7 @@
 import type { Clock, Sink, Terminal } from "../world.ts";
 import type { RunEvent } from "./events.ts";
 import { closedLines, type Costs, plainLines } from "./lines.ts";
+import { HeldFailures } from "./held-failures.ts";
 import { liveLines, spinnerMs } from "./live.ts";
 import { RunModel } from "./model.ts";
 
@@ -26,11 +27,13 @@ export interface RunViewOptions {
 export class RunView {
   readonly model = new RunModel();
   readonly #options: RunViewOptions;
+  readonly #held: HeldFailures;
   #ticking: AbortController | undefined;
   #written: Promise<void> = Promise.resolve();
 
   constructor(options: RunViewOptions) {
     this.#options = options;
+    this.#held = new HeldFailures(options.clock);
   }
 
   /** Resolves when what it says of the event is handed to the system: awaiting it is backpressure. */
@@ -55,6 +58,11 @@ export class RunView {
     return this.#print([text.replace(/\n$/, "")], this.#options.terminal[stream]);
   }
 
+  /** Bytes of the recipe itself, as they are, where nothing is drawn. */
+  pass(bytes: Uint8Array, stream: "stdout" | "stderr"): Promise<void> {
+    return this.#write(bytes, this.#options.terminal[stream]);
+  }
+
   /** Takes the living part away. */
   stop(): void {
     this.#ticking?.abort();
@@ -68,16 +76,37 @@ export class RunView {
   }
 
   #linesOf(event: RunEvent): string[] {
-    const { live, costs, isColored, isQuiet = false } = this.#options;
+    const { live, costs, isColored, terminal, isQuiet = false } = this.#options;
     if (isQuiet) return [];
-    if (live === undefined) return plainLines(event, this.model, costs);
+    if (live === undefined) return this.#plainLinesOf(event);
     const step = event.kind === "step-ended" ? this.model.steps.get(event.step) : undefined;
-    return step === undefined ? [] : closedLines(step, { model: this.model, costs, now: event.time, isColored });
+    if (step === undefined) return [];
+    const { columns } = terminal.stderr;
+    return closedLines(step, { model: this.model, costs, now: event.time, columns, isColored });
+  }
+
+  #plainLinesOf(event: RunEvent): string[] {
+    const { costs, terminal } = this.#options;
+    const lines = plainLines(event, this.model, costs);
+    // A command's words are short, and not those that a run ends with.
+    if (event.kind === "step-ended" && event.error !== null && !/^exited with /.test(event.error) && lines.length > 0) {
+      const shortLines = plainLines(event, this.model, costs, { saysWhy: false });
+      this.#held.add({ error: event.error, lines, shortLines }, () => {
+        this.#print(this.#held.take(), terminal.stderr).catch(() => {});
+      });
+      return [];
+    }
+    // That a run goes on in another place says nothing of whether this failure ends it.
+    if (event.kind === "step-ended" || event.kind === "rented") return lines;
+    return [...this.#held.take(event.kind === "ended" ? event.error : null), ...lines];
   }
 
   #print(lines: readonly string[], sink: Sink): Promise<void> {
-    const text = `${lines.join("\n")}\n`;
-    const writing = this.#options.around(() => sink.write(text));
+    return this.#write(`${lines.join("\n")}\n`, sink);
+  }
+
+  #write(chunk: string | Uint8Array, sink: Sink): Promise<void> {
+    const writing = this.#options.around(() => sink.write(chunk));
     this.#written = writing.catch(() => {});
     return writing;
   }

@@ -15,6 +15,9 @@ export interface Candidate {
 /** Values that only the running world knows: instance ids, offers, tunnels. `kind` is a parameter's `complete`. */
 export type LookUp = (kind: string) => Promise<readonly Candidate[]>;
 
+/** What a recipe takes beside the flags of `gpu run`; nothing where it cannot be read. */
+export type ParamsOf = (recipe: string) => Promise<readonly Param[]>;
+
 /** After the candidates a line `:N` tells the shell what else to do (the protocol of @bomb.sh/tab). */
 const directives = { nothing: 4, files: 0, folders: 16 };
 
@@ -39,10 +42,11 @@ export async function complete(
   entries: readonly CommandEntry[],
   words: readonly string[],
   lookUp: LookUp,
+  paramsOf: ParamsOf = () => Promise.resolve([]),
 ): Promise<string> {
   const typed = words.at(-1) ?? "";
   const before = words.slice(0, -1);
-  const { candidates, directive } = await candidatesFor(entries, before, typed, lookUp);
+  const { candidates, directive } = await candidatesFor(entries, { before, typed, lookUp, paramsOf });
   const fitting = candidates.filter(({ value }) => value.startsWith(typed));
   return [...fitting.map(({ value, says }) => `${oneLine(value)}\t${oneLine(says)}`), `:${directive}`].join("\n");
 }
@@ -60,9 +64,12 @@ interface Answer {
 
 async function candidatesFor(
   entries: readonly CommandEntry[],
-  before: readonly string[],
-  typed: string,
-  lookUp: LookUp,
+  { before, typed, lookUp, paramsOf }: {
+    before: readonly string[];
+    typed: string;
+    lookUp: LookUp;
+    paramsOf: ParamsOf;
+  },
 ): Promise<Answer> {
   const found = findOrNothing(entries, before);
   if (found === undefined) return { candidates: [], directive: directives.nothing };
@@ -75,12 +82,16 @@ async function candidatesFor(
     });
     return { candidates: typed.startsWith("-") ? flagsOf(globalParams) : words, directive: directives.nothing };
   }
-  const params = [...readParams((await found.entry.load()).input), ...globalParams].filter(({ isHidden }) => !isHidden);
+  const known = [...readParams((await found.entry.load()).input), ...globalParams].filter(({ isHidden }) => !isHidden);
+  const file = found.entry.name === "run" ? placesIn(known, found.rest)[0] : undefined;
+  const own = file === undefined ? [] : await paramsOf(file);
+  // What it takes stands behind the file.
+  const params = own.length === 0 ? known : [...known.slice(0, 1), ...own, ...known.slice(1)];
   const awaited = valueAwaited(params, found.rest.at(-1));
   if (awaited) return await valuesOf(awaited, lookUp);
   if (typed.startsWith("-")) return { candidates: flagsOf(params), directive: directives.nothing };
   const places = params.filter(({ place }) => place === "positional" || place === "passThrough");
-  const place = places[countPlaces(params, found.rest)] ?? places.findLast(({ type }) => type === "strings");
+  const place = places[placesIn(params, found.rest).length] ?? places.findLast(({ type }) => type === "strings");
   return place ? await valuesOf(place, lookUp) : { candidates: [], directive: directives.nothing };
 }
 
@@ -109,8 +120,9 @@ function valueAwaited(params: readonly Param[], last: string | undefined): Param
   );
 }
 
-function countPlaces(params: readonly Param[], rest: readonly string[]): number {
-  return rest.filter((word, index) => !word.startsWith("-") && !valueAwaited(params, rest[index - 1])).length;
+/** The words that are no flags, nor values of flags. */
+function placesIn(params: readonly Param[], rest: readonly string[]): string[] {
+  return rest.filter((word, index) => !word.startsWith("-") && !valueAwaited(params, rest[index - 1]));
 }
 
 async function valuesOf(param: Param, lookUp: LookUp): Promise<Answer> {

@@ -48,7 +48,9 @@ export function groupHelp(entries: readonly Listed[], path: readonly string[]): 
     "",
     ...(path.length === 0 ? [...startHere(), "", "Flags of every command:", ...flagRows(globalParams), ""] : []),
     `\`gpu <command> --help\` shows a command with its flags and examples${
-      path.length === 0 || path[0] === "recipe"
+      path.length === 0
+        ? ", `gpu help recipes` what recipes are, `gpu help --man` a man page"
+        : path[0] === "recipe"
         ? ", `gpu help recipes` what recipes are"
         : path[0] === "config"
         ? ", `gpu help hosts` how machines of your own get names"

@@ -24,6 +24,8 @@ declare module "zod" {
     placeholder?: string;
     /** Not in help: an old name, or for programs only. */
     hidden?: boolean;
+    /** Of a recipe: shown as stars in all that is printed, and in the log of the run. */
+    secret?: boolean;
   }
 }
 

@@ -48,6 +48,7 @@ export function fakeRun(
     api: {},
     planner: undefined,
     keepsOnFailure: false,
+    masked: (text) => text,
     track: (record, start) => calls.track(record, () => start(open(context))),
     add: (record) => calls.add(record),
     allow: () => Promise.resolve(() => {}),

@@ -35,7 +35,7 @@ test("a recipe that does not type-check does not run, and says where and why", a
   const { exitCode, stdout, stderr } = await bench.run(["run", "recipes/r.ts"]);
   expect(stderr).toContain("error: `recipes/r.ts` does not type-check, and nothing of it was run\nrecipes/r.ts:3:");
   expect(stderr).toContain("Property 'toFixd' does not exist on type 'number'");
-  expect(stderr).toMatch(/\(TS2551\)\n {2}2 \| .*\n {2}3 \| export default .*\n {4}\| +\^/);
+  expect(stderr).toMatch(/\(TS2551\)\n {2}2 \| .*\n {2}3 \| ….*toFixd.*\n {4}\| +\^/);
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
 });
 
@@ -48,6 +48,16 @@ test("`recipe check` reports the same as JSON", async () => {
     success: false,
     diagnostics: [{ file: "r.ts", line: 2, code: "TS2339" }],
   }]);
+});
+
+test("a missing await is called one, and of a long line there is the part that matters", async () => {
+  const long = `/* ${"x".repeat(150)} */ await box.$\`true\`; /* ${"y".repeat(150)} */`;
+  bench.write({ "r.ts": `import { gpu } from "gpu";\nconst box = gpu.start();\n${long}\n` });
+  const { stderr } = await bench.run(["recipe", "check", "r.ts"]);
+  expect(stderr).toContain("\n  Did you forget to use 'await'? (TS2339)\n");
+  const [, shown = "", mark = ""] = /\n( {2}3 \| …x.*…)\n( {4}\| +\^)/.exec(stderr) ?? [];
+  expect(shown.slice(mark.length - 1)).toStartWith("$`true`");
+  expect(shown.length).toBeLessThan(110);
 });
 
 test("a file that does not parse hides nothing of the others", async () => {

@@ -154,6 +154,26 @@ describe("step", () => {
     expect((await rerun(name, ["--resume", id])).stderr).toContain(`the recipe was changed since the run ${id}`);
   });
 
+  test("other parameters than those of the run before are said", async () => {
+    bench.write({
+      "given.ts": `import { recipe, step, z } from "gpu";
+export default recipe({
+  summary: "Count",
+  input: z.object({ count: z.number().default(1), name: z.string().default("a") }),
+  run: ({ count }) => step("count", () => count),
+});
+`,
+    });
+    await bench.run(["run", "--no-check", "given.ts", "--count", "2"]);
+    const logs = readdirSync(join(bench.folder, ".state/runs")).filter((name) => name.endsWith(".jsonl"));
+    const id = logs[0]?.slice(0, 12) ?? "";
+    const again = await bench.run(["run", "--no-check", "given.ts", "--resume", id]);
+    expect(again.stderr).toContain(`not as in the run ${id}: \`count\` was 2 and is 1\n`);
+    expect(again.stdout).toBe("2\n");
+    const same = await bench.run(["run", "--no-check", "given.ts", "--count", "2", "--resume", id]);
+    expect(same.stderr).not.toContain("not as in");
+  });
+
   test("what JSON cannot hold, a key twice, and an empty key are refused", async () => {
     expect((await run(`await step("a", () => new Date() as never);`)).stderr).toContain("what JSON cannot hold");
     expect((await run(`await step("a", () => 1); await step("a", () => 2);`)).stderr).toContain(
@@ -186,7 +206,9 @@ describe("--dry-run", () => {
       await $\`touch made\`;
       await parallel([1, 2], (n) => box.$\`work ${"${n}"}\`);
       await using tunnel = await box.tunnel();
-      tunnel.ci();`,
+      tunnel.ci();
+      const job = await box.job("train", "python3 train.py");
+      await job.wait();`,
       ["--dry-run"],
     );
     expect(bench.events).toEqual(["status"]);
@@ -197,6 +219,8 @@ describe("--dry-run", () => {
       "box.$\twork 1\t-",
       "box.$\twork 2\t-",
       "box.tunnel\topen a tunnel\t-",
+      "box.job\tstart in the background: train python3 train.py\t-",
+      "job.wait\twait for its end\t-",
       "",
     ]);
     expect(stderr).toContain("it would cost at most $6.00");

@@ -64,6 +64,22 @@ export default recipe({
 `;
 
 describe("gpu recipe test", () => {
+  test("gives no key of the user's to a test, and hears of one that ends the process", async () => {
+    write({
+      "a.test.ts": `${head}test("keys", () => {
+  expect(Object.keys(process.env).filter((name) => /TOKEN|SECRET|WEBHOOK/.test(name))).toEqual([]);
+  expect(process.env.PLAIN).toBe("1");
+});
+`,
+      "b.test.ts": `${head}test("exits", () => process.exit(0));\ntest("fails", () => expect(1).toBe(2));\n`,
+    });
+    const keys = { HF_TOKEN: "a", AWS_SECRET_ACCESS_KEY: "b", SLACK_WEBHOOK_URL: "c", PLAIN: "1" };
+    expect(await gpu(["--no-check", "a.test.ts"], keys)).toMatchObject({ exitCode: 0 });
+    const ended = await gpu(["--no-check", "b.test.ts"]);
+    expect(ended.said).toContain("a test ended the process of all tests");
+    expect(ended.exitCode).toBe(1);
+  }, 60_000);
+
   test("runs a recipe on local machines and on an emulated cloud, and says what it did", async () => {
     write({
       "rent.ts": rent,

@@ -149,6 +149,23 @@ test("a run that failed is gone on from: with its instance, and without the step
   expect(await rented()).toEqual([]);
 });
 
+test("a run that failed keeps a machine that no scope ends, and one that went well gives it back", async () => {
+  write(
+    "plain.ts",
+    `import { gpu } from "gpu"; const box = await gpu.start({ hours: 0.5 }); if (await Bun.file(import.meta.dir + "/fail").exists()) throw new Error("no");`,
+  );
+  write("fail", "");
+  const failed = await gpu("run", "--no-check", "plain.ts", "--keep-on-failure");
+  expect(failed.exitCode).toBe(1);
+  expect(failed.stderr).toContain("is kept for 1 h 00 min");
+  const kept = await rented();
+  expect(kept).toHaveLength(1);
+  rmSync(join(root, "fail"));
+  expect((await gpu("run", "--no-check", "plain.ts", "--keep-on-failure")).exitCode).toBe(0);
+  expect(await rented()).toEqual(kept);
+  await gpu("stop", "--all", "--yes");
+});
+
 test("a watched recipe is run again when what it imports changes; the run before gives back what it rented", async () => {
   write("words.ts", `export const word = "first";`);
   write(

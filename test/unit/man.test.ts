@@ -39,7 +39,7 @@ test("the page of a command has its flags, examples and fields", async () => {
     for (const param of readParams(command.input).filter(({ isHidden, place }) => !isHidden && place === "flag")) {
       expect(lines).toContain(flagLabel(param));
     }
-    for (const example of command.examples ?? []) expect(lines).toContain(example.command);
+    for (const example of command.examples ?? []) expect(lines).toContain(example.command.replaceAll("…", "..."));
     for (const { path } of outputFields(command.output).fields) expect(page).toContain(`\n${path} (`);
   }
 });

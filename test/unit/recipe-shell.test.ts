@@ -116,6 +116,30 @@ describe("what nobody awaits fails the run, with its line", () => {
   });
 });
 
+test("all of which nobody awaits are named, each with its line", async () => {
+  bench.write({
+    "r.ts": `import { $, sleep } from "gpu";\nvoid $\`echo 1\`.text();\nvoid sleep("1h");\nvoid sleep("2h");\n`,
+  });
+  const { stderr } = await bench.run(["run", "--no-check", "r.ts"]);
+  expect(stderr).toContain("error: nobody waited for `$.text`, nor for `sleep`\n    at r.ts:2:");
+  expect(stderr).toMatch(/at r\.ts:2:\d+\n {4}at r\.ts:3:\d+\n {4}at r\.ts:4:\d+\n/);
+  expect(stderr).toContain("hint: put `await` before each of them");
+});
+
+test("a command that is read is shown when it takes a while, and what it prints is not", async () => {
+  bench.write({
+    "r.ts": `import { $ } from "gpu";
+await $\`echo quick\`.text();
+await $\`echo bad; exit 3\`.text().catch(() => {});
+await $\`sleep 1.2; echo slow\`.text();
+await $\`sleep 1.2; echo quiet\`.quiet().text();
+`,
+  });
+  const { stdout, stderr } = await bench.run(["run", "--no-check", "r.ts"]);
+  expect(stderr).toMatch(/^\d\d:\d\d:\d\d sleep 1\.2; echo slow · 1\.\d s$/);
+  expect(stdout).toBe("");
+});
+
 test("functions in other files belong to the run, and to the part of it that calls them", async () => {
   bench.write({
     "helper.ts": `import { $, sleep } from "gpu";

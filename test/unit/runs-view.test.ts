@@ -93,6 +93,28 @@ describe("on a terminal", () => {
     expect(screen()).toEqual(["✗ build  0 s  exited with 3", "  … 1 line before", "  b", "  c"]);
   });
 
+  test("the name of a step gives way before its time does, and a label is not said twice", async () => {
+    const { clock, begin, end, view, screen } = openStage({ columns: 40 });
+    await begin(1, "python3 train.py --epochs 3 --seed 42 --verbose");
+    await end(1);
+    await begin(2, "trainer");
+    view.detail(2, "trainer: `i-1` is booting");
+    await clock.advance(240);
+    expect(screen()).toEqual([
+      "✓ python3 train.py --epochs 3 --s…  0 s",
+      expect.stringMatching(/^. trainer {2}0\.2 s {2}`i-1` is booting$/),
+      "1 of 2 done · 0.2 s",
+    ]);
+  });
+
+  test("the first line of an error announces nothing that is not there", async () => {
+    const { clock, begin, end, screen } = openStage();
+    await begin(1, "make");
+    await end(1, "`make` exited with 2:\nno rule");
+    await clock.advance(240);
+    expect(screen()).toEqual(["✗ make  0 s  `make` exited with 2"]);
+  });
+
   test("200 steps at once take no more of the screen than there is, and are counted", async () => {
     const { clock, begin, screen, sink } = openStage({ rows: 20 });
     for (let step = 1; step <= 200; step++) await begin(step, `step ${step}`);
@@ -138,5 +160,33 @@ describe("where there is no terminal", () => {
       "one command failed · 1 min 05 s · exited with 1",
     ]);
     expect(also.join("")).toBe(sink.written);
+  });
+
+  test("why a step failed is said once: by the run where that ends with it, else by the innermost step", async () => {
+    const plain = (written: string) =>
+      written.trimEnd().split("\n").map((line) => line.replace(/^\d\d:\d\d:\d\d /, ""));
+    const caught = openStage({ isTTY: false });
+    await caught.begin(1, "outer");
+    await caught.begin(2, "inner", { parent: 1 });
+    await caught.end(2, "there is none");
+    await caught.end(1, "there is none");
+    await caught.begin(3, "next");
+    await caught.view.written();
+    expect(plain(caught.sink.written)).toEqual(["inner failed · 0 s · there is none", "outer failed · 0 s"]);
+
+    const final = openStage({ isTTY: false });
+    await final.begin(1, "only");
+    await final.end(1, "there is none");
+    const error = "there is none\n    at r.ts:1:1";
+    await final.tell({ kind: "ended", exitCode: 1, error, result: null, costDollars: 0, kept: [] });
+    await final.view.written();
+    expect(plain(final.sink.written)).toEqual(["only failed · 0 s"]);
+
+    const quiet = openStage({ isTTY: false });
+    await quiet.begin(1, "only");
+    await quiet.end(1, "there is none");
+    await quiet.clock.advance(5000);
+    await quiet.view.written();
+    expect(plain(quiet.sink.written)).toEqual(["only failed · 0 s · there is none"]);
   });
 });

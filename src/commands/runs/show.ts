@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineCommand } from "../../command.ts";
 import { localTimeText, spanText } from "../../duration.ts";
 import { RunSummary } from "../../runs/runs.ts";
-import { moneyText, timeText } from "../../runs/text.ts";
+import { firstLineOf, moneyText, timeText } from "../../runs/text.ts";
 
 export default defineCommand({
   name: "runs show",
@@ -44,7 +44,7 @@ export default defineCommand({
       `began ${localTimeText(Date.parse(run.startedAt))}, ${run.endedAt === null ? "runs for" : "took"} ${
         timeText(run.seconds * 1000)
       }${run.costDollars === null ? "" : `, cost ${moneyText(run.costDollars)}`}`,
-      ...(run.error === null ? [] : [`error: ${run.error.split("\n", 1)[0] ?? ""}`]),
+      ...(run.error === null ? [] : [`error: ${firstLineOf(run.error)}`]),
       ...run.kept.map(({ id, until }) =>
         Date.parse(until) > now
           ? `${id} is kept for ${spanText(Date.parse(until) - now)}; \`gpu stop ${id}\` ends it`

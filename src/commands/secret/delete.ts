@@ -7,7 +7,7 @@ export default defineCommand({
   effect: "write",
   examples: [{ command: "gpu secret delete HF_TOKEN", says: "it is gone from here" }],
   input: z.object({
-    name: z.string().meta({ positional: true, description: "its name" }),
+    name: z.string().meta({ positional: true, complete: "secret", description: "its name" }),
   }),
   output: z.object({ name: z.string().describe("its name") }),
   async run({ name }, { world }) {

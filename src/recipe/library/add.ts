@@ -47,7 +47,12 @@ export async function addPackage({ dir, wanted, world, signal }: Addition): Prom
   const install = (wanted: string) =>
     run([
       ...[world.self[0] ?? "", "add", "--exact", "--ignore-scripts", "--save-text-lockfile", "--no-env-file"],
-      ...["--no-progress", "--no-summary", `--config=${config}`, `--cache-dir=${join(world.folders.cache, "packages")}`],
+      ...[
+        "--no-progress",
+        "--no-summary",
+        `--config=${config}`,
+        `--cache-dir=${join(world.folders.cache, "packages")}`,
+      ],
       wanted,
     ], { folder, wanted, world, signal });
   await install(wanted);
@@ -69,6 +74,9 @@ export async function addPackage({ dir, wanted, world, signal }: Addition): Prom
 /** Only what the registry has by name: an address, a file or a repository would run what nobody looked at. */
 function packageName(wanted: string): string {
   const [, name] = /^((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*)(?:@[\w.^~<>=*+-]+)?$/i.exec(wanted) ?? [];
+  if (name === "gpu") {
+    throw new UsageError("`gpu` is what recipes import already, and no package stands in for it");
+  }
   if (name !== undefined && !name.startsWith("-")) return name;
   throw new UsageError(`\`${wanted}\` is not the name of an npm package`, {
     hint: "`name`, `@scope/name`, or `name@version`; addresses, files and repositories are refused",

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { extname, join, resolve } from "node:path";
 import { GpuError, systemCode, UsageError } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
+import { didYouMean } from "../../surface/suggest.ts";
 import type { World } from "../../world.ts";
 import { shortPath } from "../frames.ts";
 import { getShipped, unpackShipped } from "./shipped.ts";
@@ -79,7 +80,10 @@ async function hintFor(argument: string, world: FindWorld): Promise<string> {
   if (argument !== bare && (await personalNames(world)).includes(bare)) {
     return `\`${bare}\` is a recipe in ${personalFolder(world)}`;
   }
-  return "name a file, with the folder it is in; `gpu recipe list` shows what there is";
+  const here = (await readdir(world.cwd).catch(() => [])).filter(isRecipeFile);
+  const names = [...here, ...await personalNames(world), ...shippedRecipes.map(({ name }) => `@${name}`)];
+  const near = didYouMean(argument, names, (name) => name) ?? didYouMean(`${argument}.ts`, here, (name) => name);
+  return near ?? "name a file, with the folder it is in; `gpu recipe list` shows what there is";
 }
 
 async function isFile(path: string): Promise<boolean> {

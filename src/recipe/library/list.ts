@@ -4,7 +4,7 @@ import { UsageError } from "../../errors.ts";
 import type { Param } from "../../surface/param.ts";
 import { readParams } from "../../surface/params.ts";
 import type { World } from "../../world.ts";
-import { isRecipeFile, personalFolder, personalNames } from "./find.ts";
+import { findRecipe, isRecipeFile, personalFolder, personalNames } from "./find.ts";
 import { outlineOf, type RecipeOutline } from "./outline.ts";
 import { shippedRecipes } from "./shipped-list.ts";
 
@@ -50,6 +50,14 @@ export async function listRecipes(dir: string, world: Pick<World, "cwd" | "folde
     listed(`@${name}`, "shipped", outlineOf(await source()))
   );
   return (await Promise.all([...here, ...own, ...shipped])).flatMap((recipe) => recipe ?? []);
+}
+
+/** What a recipe takes, for Tab: nothing of it is run, and where it cannot be read there is nothing. */
+export async function listedParams(argument: string, world: Pick<World, "cwd" | "folders">): Promise<readonly Param[]> {
+  const found = await findRecipe(argument, world).catch(() => undefined);
+  if (found === undefined || found.source.length > maxBytes) return [];
+  const outline = outlineOf(found.source, /x$/.test(extname(found.path)) ? "tsx" : "ts");
+  return outline === undefined ? [] : readParams(outline.input);
 }
 
 async function outlineOfFile(path: string): Promise<RecipeOutline | undefined> {

@@ -39,7 +39,13 @@ export async function runTests(options: TestRunOptions, { world, signal, around 
       exitCode = await runBun(commandOf(options, { preload, config, report }), { world, home, signal });
     });
     signal.throwIfAborted();
-    return { exitCode, ...countsOf(await readFile(report, "utf8").catch(() => "")) };
+    const said = await readFile(report, "utf8").catch(() => "");
+    if (exitCode === 0 && said === "" && !options.isWatching) {
+      throw new GpuError("a test ended the process of all tests, so nobody knows how the others went", {
+        hint: "`process.exit(…)` belongs into the recipe: `testRecipe` says what it exits with",
+      });
+    }
+    return { exitCode, ...countsOf(said) };
   } finally {
     await rm(home, { recursive: true, force: true, maxRetries: 3 });
   }
@@ -89,9 +95,15 @@ async function runBun(
   }
 }
 
+/** Names of what opens accounts: `HF_TOKEN`, `AWS_SECRET_ACCESS_KEY`, `SLACK_WEBHOOK_URL`, `SSH_AUTH_SOCK`. */
+const secretName = /(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSW(?:OR)?D|CREDENTIALS?|WEBHOOK_URL|AUTH_SOCK)$/i;
+
 /** The user's environment without home, folders, keys, and settings of `gpu`. */
 function environmentOf(world: World, home: string): World["env"] {
-  const ours = Object.keys(environmentVariables).filter((name) => /^(GPU|LAMBDA|CI|XDG|SSH)_/.test(name));
+  const ours = [
+    ...Object.keys(environmentVariables).filter((name) => /^(GPU|LAMBDA|CI|XDG|SSH)_/.test(name)),
+    ...Object.keys(world.env).filter((name) => secretName.test(name)),
+  ];
   const { stderr } = world.terminal;
   const isColored = stderr.isTTY && !world.env.NO_COLOR;
   return childEnvironment(world.env, {
