@@ -1,4 +1,5 @@
 // The only file that touches `process`: argv, environment, signals and closed pipes come in, the exit code goes out.
+import { fstatSync } from "node:fs";
 import { basename, isAbsolute } from "node:path";
 import process from "node:process";
 import packageJson from "../package.json" with { type: "json" };
@@ -73,6 +74,7 @@ function startRole(
   }
   if (role === ":idle") return import("./idle-look.ts").then(({ runIdleLook }) => runIdleLook(world, signal));
   if (role === "agent") {
+    if (rest.includes("--local")) endWithStdin(ending);
     return import("./agent/agent.ts").then(({ runAgentProcess }) =>
       runAgentProcess(rest, world, { signal, endThrough })
     );
@@ -81,6 +83,13 @@ function startRole(
   return Promise.all([import("./background/process.ts"), import("./hosted.ts")]).then((
     [{ runBackground }, { hosted }],
   ) => runBackground(world, { signal, isAlone: true, hosted }));
+}
+
+/** A local machine holds the other end of its agent's stdin. Whoever starts one by hand gives it a terminal, or nothing. */
+function endWithStdin(ending: AbortController): void {
+  const stats = fstatSync(0);
+  if (!stats.isFIFO() && !stats.isSocket()) return;
+  process.stdin.once("end", () => ending.abort(new InterruptedError("SIGHUP"))).once("error", () => {}).resume();
 }
 
 /** The background process holds leases and tunnels: a bug in what it does for one command must not end them all. */

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { maskOf } from "../mask.ts";
-import { canAsk, type Choice } from "../terminal/ask.ts";
+import type { canAsk, Choice } from "../terminal/ask.ts";
 import { openTurns } from "../terminal/turns.ts";
 import { currentRun } from "./current.ts";
 import { waitedFor } from "./waiting.ts";
@@ -106,7 +106,8 @@ function put<T>(name: string, asked: Asked<T>, show: (where: Where) => Promise<T
   return waitedFor(name, async () => {
     const { default: fallback, flag, question, hint } = asked;
     if (asked.isAnswered && fallback !== undefined) return fallback;
-    if (globals.json || !canAsk(terminal)) {
+    const asking = await import("../terminal/ask.ts");
+    if (globals.json || !asking.canAsk(terminal)) {
       if (fallback !== undefined) return fallback;
       throw new UsageError(`nobody can be asked here: ${question}`, {
         hint: flag ? `\`${flag}\` answers it` : hint ?? "make it a parameter of the recipe, or give it a `default`",

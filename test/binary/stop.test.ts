@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { processesOf } from "../../scripts/traces.ts";
 import { Home, useCompiled } from "./compiled.ts";
 
 useCompiled();
@@ -96,3 +97,17 @@ function stubbornLambda() {
     },
   });
 }
+
+test("the agent of a local machine ends with it, however that ends", async () => {
+  await using home = new Home();
+  await start(home, "a");
+  const processes = () => processesOf(home.path);
+  const find = (words: string) => processes().find(({ command }) => command.includes(words))?.pid;
+  const machine = find(":machine");
+  expect(find("agent --socket")).toBeDefined();
+  process.kill(machine ?? 0, "SIGKILL");
+  for (let round = 0; round < 200 && find("agent --socket") !== undefined; round++) await Bun.sleep(20);
+  expect(find("agent --socket")).toBeUndefined();
+  await home.run(["stop", "--all", "--yes"]);
+  await home.expectNothingLeft();
+});

@@ -28,7 +28,7 @@ async function starting(cloud: Omit<FakeOptions, "clock"> = {}, others: Provider
     provider: (name?: string) => Promise.resolve(providers.find((one) => one.name === name) ?? providers[0]),
     providers: () => Promise.resolve(providers),
     config: () => Promise.resolve(Config.parse({})),
-    run: { id: () => Promise.resolve("a1"), isRecipe: true },
+    run: { id: () => Promise.resolve("a1"), reserved: () => "a1", isRecipe: true },
     note: (text: string) => void said.push(text),
     progress: (text: string | undefined) => void (text && said.push(text)),
   } as unknown as Context;

@@ -122,10 +122,12 @@ function startAgent({ folder, machine, world }: Running, env: Readonly<Record<st
     cwd: folder,
     env: { ...env, GPU_AGENT_TOKEN: machine.agentToken },
     detached: true,
-    stdin: "ignore",
+    // Its end is that of this process, however that comes: the agent ends with its machine.
+    stdin: "pipe",
     stdout: "inherit",
     stderr: "inherit",
   });
+  agent.stdin?.on("error", () => {});
   agent.on("error", (error) => say(world, `cannot start the agent: ${error.message}`));
   agent.on("exit", (code, signal) => say(world, `the agent ended: ${signal ?? `exit ${code}`}`));
   return agent;
