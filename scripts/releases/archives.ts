@@ -23,7 +23,7 @@ interface Source {
 }
 
 /** Blocks of a fixed size: with them xz gives the same bytes on any number of cores. */
-const xz = ["xz", "-6", "--threads=0", "--block-size=16MiB", "--check=crc64"];
+const xz = ["xz", "-3", "--threads=0", "--block-size=16MiB", "--check=crc64"];
 
 /** Writes a `.tar.xz` with the executable and the licence. The same content gives the same bytes. */
 export function writeTarXz(outfile: string, { path, name, date }: Source): void {
