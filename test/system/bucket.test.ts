@@ -70,12 +70,14 @@ describe("a bucket", () => {
   });
 
   test("holds everybody back after a pause, also who waits already", async () => {
-    const { open, sinceStart } = place();
+    const { clock, open, sinceStart } = place({ clock: new FakeClock({ mode: "manual" }) });
     await open().take();
-    const waiting = open().take();
+    const waits = Promise.withResolvers<void>();
+    const turn = open().take({ onWait: () => waits.resolve() }).then(sinceStart);
+    await waits.promise;
     await open().pause(10_000);
-    await waiting;
-    expect(sinceStart()).toBe(10_000);
+    expect(await clock.run(turn)).toBe(10_000);
+    expect(clock.pauses.reduce((sum, ms) => sum + ms, 0)).toBe(10_000);
   });
 
   test("does not wait a day when the clock was set back by one", async () => {
