@@ -10,6 +10,7 @@ import { constants, zstdCompressSync } from "node:zlib";
 import manifest from "../package.json" with { type: "json" };
 import { collectSources } from "../src/recipe/imports.ts";
 import { headerBytes, type TypeFiles, writeHeader } from "../src/recipe/types-format.ts";
+import { usualGlobals } from "./usual-globals.ts";
 import { denoPath, root } from "./toolchain.ts";
 
 const output = join(root, "dist", "types.bin");
@@ -28,21 +29,30 @@ export async function buildTypes(): Promise<string> {
     hash.update(`${relative(root, path)}\0${source}\0`);
   }
   for (const name of ["zod", ...packages]) hash.update(readFileSync(join(root, "node_modules", name, "package.json")));
-  hash.update(readFileSync(import.meta.path));
+  hash.update(readFileSync(import.meta.path)).update(usualGlobals);
   const key = hash.digest("hex").slice(0, 16);
   if (await builtKey() === key) return output;
 
-  const files: TypeFiles = {
+  const first: TypeFiles = {
     "gpu.d.ts": `// gpu ${manifest.version} ${key}: made by \`gpu recipe init\`, which also renews it.\n${rollUp()}`,
+    "usual.d.ts": usualGlobals,
   };
-  for (const name of packages) Object.assign(files, await typesOf(name));
-  const sorted = Object.fromEntries(Object.entries(files).toSorted(([a], [b]) => a < b ? -1 : 1));
-  const packed = zstdCompressSync(JSON.stringify(sorted), { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
+  const second: TypeFiles = {};
+  for (const name of packages) Object.assign(second, await typesOf(name));
+  const [packed, others] = [pack(first), pack(second)];
   await mkdir(join(root, "dist"), { recursive: true });
   const draft = `${output}.${process.pid}`;
-  await writeFile(draft, Buffer.concat([writeHeader({ version: manifest.version, key }), packed]));
+  await writeFile(
+    draft,
+    Buffer.concat([writeHeader({ version: manifest.version, key, firstBytes: packed.length }), packed, others]),
+  );
   await rename(draft, output);
   return output;
+}
+
+function pack(files: TypeFiles): Uint8Array {
+  const sorted = Object.fromEntries(Object.entries(files).toSorted(([a], [b]) => a < b ? -1 : 1));
+  return zstdCompressSync(JSON.stringify(sorted), { params: { [constants.ZSTD_c_compressionLevel]: 19 } });
 }
 
 async function builtKey(): Promise<string | undefined> {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { GpuError, systemCode } from "./errors.ts";
@@ -33,7 +32,7 @@ export async function writeWhole(path: string, content: string | Uint8Array, mod
 
 /** The same where the folder must be there already: what was removed meanwhile does not come back. */
 export async function replaceWhole(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
-  const draft = `${path}.${randomUUID()}.new`;
+  const draft = `${path}.${crypto.randomUUID()}.new`;
   try {
     await using file = await open(draft, "wx", mode);
     await file.writeFile(content);

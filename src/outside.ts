@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { ClosedPipe, GpuError } from "./errors.ts";
@@ -35,7 +33,7 @@ export function outside(process: NodeJS.Process, { onClosedPipe }: OutsideOption
       stderr: sinkOf(() => process.stderr, onClosedPipe),
     },
     keychain: keychainOf(process.platform, process.env),
-    random: (byteCount) => randomBytes(byteCount),
+    random: (byteCount) => crypto.getRandomValues(new Uint8Array(byteCount)),
     fetch: (url, init) => fetch(url, init),
     dial,
     spawn: spawnChild,
@@ -193,6 +191,7 @@ async function* keysOf(
 function dial({ host, port, signal, allowHalfOpen = false }: Parameters<World["dial"]>[0]): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
+    const { connect } = process.getBuiltinModule("node:net");
     const socket = connect({ host, port, allowHalfOpen, noDelay: true, autoSelectFamily: true });
     const stop = () => socket.destroy(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
@@ -206,5 +205,7 @@ function dial({ host, port, signal, allowHalfOpen = false }: Parameters<World["d
 }
 
 function spawnChild([command = "", ...args]: readonly string[], { stdin, stdout, stderr, ...options }: SpawnOptions) {
+  // Loaded when it is needed: many a command starts no process and opens no connection.
+  const { spawn } = process.getBuiltinModule("node:child_process");
   return spawn(command, args, { ...options, stdio: [stdin, stdout, stderr], windowsHide: true });
 }

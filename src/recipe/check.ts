@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, extname, isAbsolute, join, resolve } from "node:path";
@@ -7,8 +6,8 @@ import { GpuError } from "../errors.ts";
 import { readTextIfThere, writeWhole } from "../files.ts";
 import type { World } from "../world.ts";
 import { codeFrame, shortPath } from "./frames.ts";
-import { collectSources } from "./imports.ts";
-import { type InstalledTypes, installTypes } from "./types.ts";
+import { collectSources, type Sources } from "./imports.ts";
+import { installAllTypes, type InstalledTypes, installTypes, typesKey } from "./types.ts";
 
 /** One thing that is wrong with the types of a recipe. */
 export interface Diagnostic {
@@ -33,15 +32,35 @@ type CheckWorld = Pick<World, "cwd" | "env" | "folders" | "random" | "self" | "s
 export async function checkRecipe(path: string, world: CheckWorld, signal: AbortSignal): Promise<Diagnostic[]> {
   if (![".ts", ".mts", ".tsx"].includes(extname(path))) return [];
   const types = await installTypes(world);
-  const name = createHash("sha256").update(path).digest("hex").slice(0, 16);
+  const name = new Bun.CryptoHasher("sha256").update(path).digest("hex").slice(0, 16);
   const verdict = join(types.folder, "verdicts", name);
-  const key = await contentKey(path);
+  const sources = await collectSources(path);
+  const key = keyOf(sources, path);
   if (await readTextIfThere(verdict) === key) return [];
 
-  const project = await writeProject({ path, name, types });
-  const { exitCode, stdout, stderr } = await runChecker({ project, types, world, signal });
+  const diagnostics = await findFaults({ path, name, types, world, signal }, sources.packages);
+  if (diagnostics.length === 0) await writeWhole(verdict, key);
+  return diagnostics;
+}
+
+interface Checked {
+  readonly path: string;
+  readonly name: string;
+  readonly types: InstalledTypes;
+  readonly world: CheckWorld;
+  readonly signal: AbortSignal;
+}
+
+/** First with few globals, which is quick: what is right with them needs no more. */
+async function findFaults(checked: Checked, packages: readonly string[]): Promise<Diagnostic[]> {
+  const { path, types, world } = checked;
+  if (packages.every((name) => name === "gpu")) {
+    const { exitCode } = await runChecker(checked, "usual.d.ts");
+    if (exitCode === 0) return [];
+  }
+  await installAllTypes(types, world);
+  const { exitCode, stdout, stderr } = await runChecker(checked, "all/node_modules/bun-types/index.d.ts");
   const found = readDiagnostics(stdout, { from: types.folder, cwd: world.cwd });
-  const diagnostics = found.filter((diagnostic) => !isUntypedPackage(diagnostic));
   if (exitCode !== 0 && found.length === 0) {
     throw new GpuError(
       `the types of \`${shortPath(path, world.cwd)}\` could not be checked:\n${`${stdout}${stderr}`.trim()}`,
@@ -50,8 +69,7 @@ export async function checkRecipe(path: string, world: CheckWorld, signal: Abort
       },
     );
   }
-  if (diagnostics.length === 0) await writeWhole(verdict, key);
-  return diagnostics;
+  return found.filter((diagnostic) => !isUntypedPackage(diagnostic));
 }
 
 /** An npm package that nobody has written types for is used all the same, as `any`. */
@@ -69,8 +87,11 @@ export function describeDiagnostics(diagnostics: readonly Diagnostic[]): string 
 
 /** A hash of a recipe and of everything that its types come from, except those that `gpu` itself brings. */
 export async function contentKey(path: string): Promise<string> {
-  const { files, packages } = await collectSources(path);
-  const hash = createHash("sha256");
+  return keyOf(await collectSources(path), path);
+}
+
+function keyOf({ files, packages }: Sources, path: string): string {
+  const hash = new Bun.CryptoHasher("sha256");
   for (const file of files) hash.update(`${file.path}\0${file.source}\0`);
   for (const name of packages) {
     if (!/^(?:gpu$|zod$|bun$|bun:|node:)/.test(name)) hash.update(`${name}\0${packageStamp(name, dirname(path))}\0`);
@@ -88,13 +109,12 @@ function packageStamp(name: string, from: string): string {
   }
 }
 
-async function writeProject(
-  { path, name, types }: { path: string; name: string; types: InstalledTypes },
-): Promise<string> {
-  const project = join(types.folder, "projects", `${name}.json`);
+/** Says what is checked, and with which declarations of globals. */
+async function writeProject({ path, name, types }: Checked, globals: string): Promise<string> {
+  const project = join(types.folder, "projects", `${name}-${globals.startsWith("all/") ? "all" : "usual"}.json`);
   const text = JSON.stringify({
     compilerOptions: { ...compilerOptions, paths: { gpu: [join(types.folder, "gpu.d.ts")] } },
-    files: [join(types.folder, "node_modules", "bun-types", "index.d.ts"), path],
+    files: [join(types.folder, globals), path],
   });
   if (await readFile(project, "utf8").catch(() => undefined) !== text) await writeWhole(project, text);
   return project;
@@ -116,16 +136,12 @@ export const compilerOptions = {
   types: [],
 } as const;
 
-interface Checker {
-  readonly project: string;
-  readonly types: InstalledTypes;
-  readonly world: CheckWorld;
-  readonly signal: AbortSignal;
-}
-
 async function runChecker(
-  { project, types, world, signal }: Checker,
+  checked: Checked,
+  globals: string,
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const { types, world, signal } = checked;
+  const project = await writeProject(checked, globals);
   // Without --no-script it runs `scripts.check` of a package.json; the folder it starts in is ours for the same reason.
   const command = [world.self[0] ?? "", "check", "--no-script", "--no-pretty", "--all", "-p", project];
   const child = world.spawn(command, {
@@ -186,8 +202,8 @@ function realFile(file: string, from: string): string {
 }
 
 /** Whether a `gpu.d.ts` that `gpu recipe init` once put beside the recipe is of another version than this. */
-export async function isOutdated(path: string, world: Pick<World, "folders" | "random">): Promise<boolean> {
+export async function isOutdated(path: string): Promise<boolean> {
   const [first = ""] = (await readTextIfThere(join(dirname(path), "gpu.d.ts")) ?? "").split("\n", 1);
   const key = /^\/\/ gpu \S+ ([0-9a-f]{16}):/.exec(first)?.[1];
-  return key !== undefined && key !== (await installTypes(world)).key;
+  return key !== undefined && key !== await typesKey();
 }

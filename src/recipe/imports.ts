@@ -23,8 +23,15 @@ export interface SourceFile {
   readonly source: string;
 }
 
-/** A file and all local files it imports, directly or not. `packages` are the names of everything else. */
-export async function collectSources(entry: string): Promise<{ files: SourceFile[]; packages: string[] }> {
+/** A file and all local files it imports, directly or not. */
+export interface Sources {
+  readonly files: readonly SourceFile[];
+  /** The names of everything else. */
+  readonly packages: readonly string[];
+}
+
+/** Follows the imports of a file. */
+export async function collectSources(entry: string): Promise<Sources> {
   const files = new Map<string, SourceFile>();
   const packages = new Set<string>();
   const visit = async (path: string): Promise<boolean> => {

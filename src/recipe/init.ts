@@ -33,7 +33,7 @@ export async function initFolder(
       hint: `\`mkdir ${dir}\` makes it`,
     });
   }
-  const { version, files: { "gpu.d.ts": gpu = "", ...others } } = await readTypes();
+  const { version, gpu, others } = await readTypes();
   await refuseForeign(join(folder, "gpu.d.ts"));
   await writeWhole(join(folder, "gpu.d.ts"), gpu, 0o644);
   await writeFiles(join(folder, hidden), { ...others, "tsconfig.json": settings(), ".gitignore": "*\n" });

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { maskOf } from "../mask.ts";
+import { clockText } from "../runs/text.ts";
 import { safeText } from "../safe-text.ts";
 import { currentRun } from "./current.ts";
 
@@ -34,7 +35,7 @@ function say(level: Level, values: readonly unknown[]): void {
   const { isTTY } = terminal.stderr;
   const isColored = isTTY && globals.color && level !== "info";
   const word = isColored ? styleText(colors[level], words[level], { validateStream: false }) : words[level];
-  const time = isTTY ? "" : `${new Date(clock.now()).toTimeString().slice(0, 8)} `;
+  const time = isTTY ? "" : `${clockText(clock.now())} `;
   const line = `${time}${word}${maskOf(terminal).text(safeText(text))}`;
   if (run.say) return run.say(line);
   around(() => terminal.stderr.write(`${line}\n`)).catch(() => {});

@@ -30,21 +30,25 @@ export interface ScopeParts {
 /** The run as its own code sees it: each call is a step, and what is called inside of one belongs to it. */
 export function openScope(context: Context, parts: ScopeParts): CurrentRun {
   // Asked anew at each call: inside of `parallel` the context is another one.
-  return scopeIn({ ...parts, context, step: null, api: createApi(context.entries, currentRun) });
+  let api: ApiTree | undefined;
+  return scopeIn({ ...parts, context, step: null, api: () => api ??= createApi(context.entries, currentRun) });
 }
 
 interface Place extends ScopeParts {
   readonly context: Context;
   /** The step that the code belongs to. */
   readonly step: number | null;
-  readonly api: ApiTree;
+  /** Made when a command is called for the first time. */
+  readonly api: () => ApiTree;
 }
 
 function scopeIn(place: Place): CurrentRun {
   const { api, calls, owned, context, record, memory, planner, keepsOnFailure } = place;
   return {
     context,
-    api,
+    get api() {
+      return api();
+    },
     keepsOnFailure,
     planner,
     masked: (text) => maskOf(context.world.terminal).text(text),

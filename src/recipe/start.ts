@@ -178,7 +178,7 @@ async function checkTypes({ path, name }: RecipeFile, { world, signal, progress,
       },
     );
   }
-  if (await isOutdated(path, world)) {
+  if (await isOutdated(path)) {
     note("the gpu.d.ts beside the recipe is of another version of gpu; `gpu recipe init` renews it");
   }
 }

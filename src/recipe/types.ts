@@ -1,8 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
-import { zstdDecompress } from "node:zlib";
 import { z } from "zod";
 import { GpuError } from "../errors.ts";
 import { makePrivateFolder, reasonOf } from "../files.ts";
@@ -14,20 +12,48 @@ export interface InstalledTypes extends TypesHeader {
   readonly folder: string;
 }
 
-/** Lays the embedded types out, once for each version of them; another `gpu` may be doing the same. */
-export async function installTypes(world: Pick<World, "folders" | "random">): Promise<InstalledTypes> {
-  const asset = await assetPath();
-  const header = await readAssetHeader(asset);
-  const folder = join(world.folders.cache, "types", header.key);
-  if (existsSync(join(folder, "gpu.d.ts"))) return { ...header, folder };
+type TypesWorld = Pick<World, "folders" | "random">;
 
+/** Lays out what most recipes are checked against, once for each version; another `gpu` may be doing the same. */
+export async function installTypes(world: TypesWorld): Promise<InstalledTypes> {
+  const asset = await openAsset();
+  const folder = join(world.folders.cache, "types", asset.header.key);
+  await layOut({ folder, world, files: () => asset.first() });
+  return { ...asset.header, folder };
+}
+
+/** Adds the types of Bun and Node, for recipes that use more of them than the usual. */
+export async function installAllTypes({ folder }: InstalledTypes, world: TypesWorld): Promise<void> {
+  const asset = await openAsset();
+  await layOut({ folder: join(folder, "all"), world, files: () => asset.second() });
+}
+
+/** What is embedded, by path: `gpu.d.ts`, and a `node_modules` with Bun's and Node's types. */
+export async function readTypes(): Promise<
+  { readonly version: string; readonly gpu: string; readonly others: TypeFiles }
+> {
+  const asset = await openAsset();
+  const { "gpu.d.ts": gpu = "" } = await asset.first();
+  return { version: asset.header.version, gpu, others: await asset.second() };
+}
+
+/** The key of the embedded types: that of a `gpu.d.ts` which is not old. */
+export async function typesKey(): Promise<string> {
+  return (await openAsset()).header.key;
+}
+
+/** Makes a folder whole or not at all. */
+async function layOut(
+  { folder, files, world }: { folder: string; files: () => Promise<TypeFiles>; world: TypesWorld },
+): Promise<void> {
+  if (existsSync(folder)) return;
   const draft = `${folder}.${Buffer.from(world.random(6)).toString("hex")}`;
   try {
     await makePrivateFolder(draft);
-    await writeFiles(draft, await unpack(asset));
+    await writeFiles(draft, await files());
     await rename(draft, folder).catch((error) => {
       // Somebody else was faster, and made the same.
-      if (!existsSync(join(folder, "gpu.d.ts"))) throw error;
+      if (!existsSync(folder)) throw error;
     });
   } catch (error) {
     if (error instanceof GpuError) throw error;
@@ -35,13 +61,6 @@ export async function installTypes(world: Pick<World, "folders" | "random">): Pr
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-  return { ...header, folder };
-}
-
-/** What is embedded, by path: `gpu.d.ts`, and a `node_modules` with Bun's and Node's types. */
-export async function readTypes(): Promise<TypesHeader & { readonly files: TypeFiles }> {
-  const asset = await assetPath();
-  return { ...await readAssetHeader(asset), files: await unpack(asset) };
 }
 
 /** Writes files below `folder`, with the folders they are in. */
@@ -49,6 +68,26 @@ export async function writeFiles(folder: string, files: TypeFiles): Promise<void
   const folders = new Set(Object.keys(files).map((path) => dirname(join(folder, path))));
   await Promise.all([...folders].map((path) => mkdir(path, { recursive: true })));
   await Promise.all(Object.entries(files).map(([path, text]) => writeFile(join(folder, path), text)));
+}
+
+interface Asset {
+  readonly header: TypesHeader;
+  /** `gpu.d.ts` and `usual.d.ts`. */
+  first(): Promise<TypeFiles>;
+  /** Below `node_modules`. */
+  second(): Promise<TypeFiles>;
+}
+
+// `node:fs` opens nothing of what is inside of the executable; `Bun.file` does.
+async function openAsset(): Promise<Asset> {
+  const file = Bun.file(await assetPath());
+  const header = readHeader(await file.slice(0, headerBytes).bytes());
+  const boundary = headerBytes + header.firstBytes;
+  return {
+    header,
+    first: async () => await unpack(await file.slice(headerBytes, boundary).bytes()),
+    second: async () => await unpack(await file.slice(boundary).bytes()),
+  };
 }
 
 /** Embedded by the compiler; from source it is the file that `bun scripts/types.ts` makes. */
@@ -61,13 +100,7 @@ async function assetPath(): Promise<string> {
   }
 }
 
-// `node:fs` opens nothing of what is inside of the executable; `Bun.file` does.
-async function readAssetHeader(path: string): Promise<TypesHeader> {
-  return readHeader(await Bun.file(path).slice(0, headerBytes).bytes());
-}
-
-async function unpack(path: string): Promise<TypeFiles> {
-  const packed = (await Bun.file(path).bytes()).subarray(headerBytes);
-  const text = (await promisify(zstdDecompress)(packed)).toString();
+async function unpack(packed: Uint8Array<ArrayBuffer>): Promise<TypeFiles> {
+  const text = (await Bun.zstdDecompress(packed)).toString();
   return z.record(z.string(), z.string()).parse(JSON.parse(text));
 }

@@ -30,14 +30,15 @@ export function plainLines(
   costs: Costs,
   { saysWhy = true }: { readonly saysWhy?: boolean } = {},
 ): string[] {
-  const at = clockText(event.time);
   if (event.kind === "output" && event.step !== null) {
+    const at = clockText(event.time);
     const name = nameOf(model, event.step);
     return event.text.split("\n").map((line) => `${at} ${name} | ${plainText(line)}`.trimEnd());
   }
   if (event.kind !== "step-ended") return [];
   const step = model.steps.get(event.step);
   if (step === undefined) return [];
+  const at = clockText(event.time);
   const facts = stepFacts(step, { ...costs, now: event.time }).join(" · ");
   if (step.error === undefined) return [`${at} ${nameOf(model, step.id)} · ${facts}`];
   const why = saysWhy ? ` · ${plainText(firstLineOf(step.error))}` : "";

@@ -69,8 +69,10 @@ export async function isBeingWritten(world: StoreWorld, id: string): Promise<boo
 
 /** Removes logs that are old or too many, and what belongs to them; those that are being written stay. `now` is milliseconds since 1970. */
 export async function sweepLogs(world: StoreWorld, now: number): Promise<void> {
+  // Each run comes by here: to count them must do.
+  const count = readdirSync(runsFolder(world)).length;
+  if (count <= keepCount && count % 16 !== 0) return;
   const ids = loggedRuns(world);
-  if (ids.length <= keepCount && ids.length % 16 !== 0) return;
   for (const [index, id] of ids.entries()) {
     const path = logPath(world, id);
     const isOld = now - (changeOf(path) ?? now) > keepMs;

@@ -14,9 +14,10 @@ export function moneyText(dollars: number): string {
   return `$${dollars.toFixed(dollars > 0 && dollars < 0.01 ? 4 : 2)}`;
 }
 
-/** The time of day here, `08:00:00`. */
+/** The time of day here, `08:00:00`. Not with `toTimeString`, which also loads the names of all time zones. */
 export function clockText(time: number): string {
-  return new Date(time).toTimeString().slice(0, 8);
+  const date = new Date(time);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 /** Text of a child as one line of a terminal: its colours stay and end with it, the cursor is not moved. */

@@ -43,7 +43,23 @@ export interface ApiTree {
 
 /** One function for each command. `scope` is asked at each call, so helpers far from the recipe find their run. */
 export function createApi(entries: readonly CommandEntry[], scope: () => ApiScope): ApiTree {
-  return treeBelow(entries, [], scope);
+  const root: Branch = { below: new Map() };
+  for (const entry of entries) {
+    let branch = root;
+    for (const word of entry.name.split(" ")) {
+      let next = branch.below.get(word);
+      if (next === undefined) branch.below.set(word, next = { below: new Map() });
+      branch = next;
+    }
+    branch.entry = entry;
+  }
+  return treeBelow(root, scope);
+}
+
+/** A word of commands: that of the command that ends with it, and those that go on behind it. */
+interface Branch {
+  entry?: CommandEntry;
+  readonly below: Map<string, Branch>;
 }
 
 /** The words of a command as a recipe writes them: `ssh-config` is `sshConfig`. */
@@ -51,15 +67,11 @@ export function memberName(word: string): string {
   return word.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function treeBelow(entries: readonly CommandEntry[], path: readonly string[], scope: () => ApiScope): ApiTree {
-  const below = entries.map((entry) => ({ entry, words: entry.name.split(" ") }))
-    .filter(({ words }) => words.length > path.length && path.every((word, index) => words[index] === word));
+function treeBelow({ below }: Branch, scope: () => ApiScope): ApiTree {
   const tree: Record<string, ApiFunction | ApiTree> = {};
-  for (const word of new Set(below.map(({ words }) => words[path.length] ?? ""))) {
-    const here = [...path, word];
-    const own = below.find(({ words }) => words.length === here.length && words[path.length] === word);
-    const children = treeBelow(entries, here, scope);
-    tree[memberName(word)] = own ? withMembers(createFunction(own.entry, scope), children) : children;
+  for (const [word, branch] of below) {
+    const members = treeBelow(branch, scope);
+    tree[memberName(word)] = branch.entry ? withMembers(createFunction(branch.entry, scope), members) : members;
   }
   return tree;
 }

@@ -29,33 +29,6 @@ declare module "zod" {
   }
 }
 
-/** A value that may be null is, on a command line, one that may be left out. */
-const Type = z.union([z.string(), z.array(z.string())]).optional()
-  .transform((type) => (Array.isArray(type) ? type.find((one) => one !== "null") : type));
-
-const Property = z.object({
-  type: Type,
-  enum: z.array(z.string()).optional(),
-  items: z.object({ type: Type, enum: z.array(z.string()).optional() }).optional(),
-  default: z.unknown().optional(),
-  description: z.string().default(""),
-  short: z.string().optional(),
-  aliases: z.array(z.string()).default([]),
-  positional: z.boolean().default(false),
-  rest: z.boolean().default(false),
-  passThrough: z.boolean().default(false),
-  hidden: z.boolean().default(false),
-  env: z.string().optional(),
-  implied: z.string().optional(),
-  complete: z.string().optional(),
-  placeholder: z.string().optional(),
-});
-
-const Root = z.object({
-  properties: z.record(z.string(), Property).default({}),
-  required: z.array(z.string()).default([]),
-});
-
 /** Read once: a process that runs many command lines asks for the same ones again. */
 const known = new WeakMap<z.ZodObject, readonly Param[]>();
 
@@ -66,44 +39,89 @@ export function readParams(input: z.ZodObject): readonly Param[] {
   return params;
 }
 
+/** Reads the schema itself: its JSON Schema says the same, and takes longer than the rest of many a command. */
 function readSchema(input: z.ZodObject): Param[] {
-  const schema = z.toJSONSchema(input, { io: "input", unrepresentable: "any" });
-  // To compile the parser takes longer than the one time that it is used.
-  const { properties, required } = Root.parse(schema, { jitless: true });
-  return Object.entries(properties).map(([key, property]) => {
+  return Object.entries(input.shape).map(([key, schema]) => {
+    const layers = layersOf(schema);
+    const core = layers.at(-1) ?? schema;
+    const meta: z.GlobalMeta = Object.assign({}, ...layers.toReversed().map((layer) => z.globalRegistry.get(layer)));
+    const type = typeOf(core);
+    if (type === undefined) {
+      throw new TypeError(`parameter \`${key}\`: a command line cannot give a value of type ${core._zod.def.type}`);
+    }
     const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     return {
       key,
       flag,
-      short: property.short,
-      aliases: property.aliases,
-      type: paramType(key, property),
-      choices: property.enum ?? property.items?.enum ?? [],
-      place: property.rest
-        ? "rest"
-        : property.passThrough
-        ? "passThrough"
-        : property.positional
-        ? "positional"
-        : "flag",
-      isRequired: required.includes(key),
-      isHidden: property.hidden,
-      default: property.default,
-      implied: property.implied,
-      description: property.description,
-      env: property.env,
-      complete: property.complete,
-      placeholder: property.placeholder ?? placeholderOf(flag, property.items !== undefined),
+      short: meta.short,
+      aliases: meta.aliases ?? [],
+      type,
+      choices: choicesOf(core),
+      place: meta.rest ? "rest" : meta.passThrough ? "passThrough" : meta.positional ? "positional" : "flag",
+      isRequired: schema._zod.optin === undefined,
+      isHidden: meta.hidden ?? false,
+      default: defaultOf(layers),
+      implied: meta.implied,
+      description: meta.description ?? "",
+      env: meta.env,
+      complete: meta.complete,
+      placeholder: meta.placeholder ?? placeholderOf(flag, core instanceof z.core.$ZodArray),
     };
   });
 }
 
-function paramType(key: string, { type, items }: z.infer<typeof Property>): ParamType {
-  if (type === "string" || type === "boolean") return type;
-  if (type === "number" || type === "integer") return "number";
-  if (type === "array" && items?.type === "string") return "strings";
-  if (type === "array" && (items?.type === "number" || items?.type === "integer")) return "numbers";
-  throw new TypeError(`parameter \`${key}\`: a command line cannot give a value of type ${type ?? "unknown"}`);
+/** A schema, and what it wraps, from the outside in: a value with a default that may be left out has three. */
+function layersOf(schema: z.core.$ZodType): z.core.$ZodType[] {
+  const inner = innerOf(schema);
+  return inner === undefined ? [schema] : [schema, ...layersOf(inner)];
+}
+
+const wrappers = [
+  z.core.$ZodOptional,
+  z.core.$ZodDefault,
+  z.core.$ZodPrefault,
+  // A value that may be null is, on a command line, one that may be left out.
+  z.core.$ZodNullable,
+  z.core.$ZodNonOptional,
+  z.core.$ZodReadonly,
+  z.core.$ZodCatch,
+];
+
+function innerOf(schema: z.core.$ZodType): z.core.$ZodType | undefined {
+  for (const Wrapper of wrappers) if (schema instanceof Wrapper) return schema._zod.def.innerType;
+  if (schema instanceof z.core.$ZodLazy) return schema._zod.innerType;
+  if (!(schema instanceof z.core.$ZodPipe)) return undefined;
+  // What is typed is what goes in, but where that is made fit first.
+  const { in: first, out } = schema._zod.def;
+  return first instanceof z.core.$ZodTransform ? out : first;
+}
+
+function typeOf(schema: z.core.$ZodType): ParamType | undefined {
+  if (schema instanceof z.core.$ZodArray) {
+    const item = typeOf(layersOf(schema._zod.def.element).at(-1) ?? schema);
+    return item === "string" ? "strings" : item === "number" ? "numbers" : undefined;
+  }
+  if (schema instanceof z.core.$ZodString || schema instanceof z.core.$ZodTemplateLiteral) return "string";
+  if (schema instanceof z.core.$ZodNumber) return "number";
+  if (schema instanceof z.core.$ZodBoolean) return "boolean";
+  return choicesOf(schema).length > 0 ? "string" : undefined;
+}
+
+/** Of a choice between texts, or of a list of such. */
+function choicesOf(schema: z.core.$ZodType): string[] {
+  if (schema instanceof z.core.$ZodArray) return choicesOf(layersOf(schema._zod.def.element).at(-1) ?? schema);
+  const values: readonly unknown[] = schema instanceof z.core.$ZodEnum
+    ? Object.values(schema._zod.def.entries)
+    : schema instanceof z.core.$ZodLiteral
+    ? schema._zod.def.values
+    : [];
+  const texts = values.filter((value) => typeof value === "string");
+  return texts.length === values.length ? texts : [];
+}
+
+function defaultOf(layers: readonly z.core.$ZodType[]): unknown {
+  const layer = layers.find((layer) => layer instanceof z.core.$ZodDefault || layer instanceof z.core.$ZodPrefault);
+  return layer?._zod.def.defaultValue;
 }
 
 function placeholderOf(flag: string, isList: boolean): string {

@@ -3,24 +3,28 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exchange, type ExchangeRequest } from "../../src/http/exchange.ts";
+import { findMarked } from "../../src/provider/local/hunt.ts";
 import { localProvider } from "../../src/provider/local/local.ts";
 import type { Provider } from "../../src/provider/provider.ts";
 import { generateKeyPair } from "../../src/ssh/keys.ts";
 import { connect, type Session } from "../../src/ssh/session.ts";
+import type { World } from "../../src/world.ts";
 import { realWorld } from "./openssh.ts";
 
 const agentToken = "0123456789abcdef0123456789abcdef";
 const hourMs = 3_600_000;
 
 let folder: string;
+let world: World;
 let provider: Provider;
+let token: string;
 let id: string;
 let session: Session;
 let leaseEndsAt: number;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "gpu-local-"));
-  const world = {
+  world = {
     ...realWorld,
     env: { PATH: realWorld.env.PATH, GPU_LOCAL_BOOT_MS: "0" },
     folders: { ...realWorld.folders, state: join(folder, "state") },
@@ -28,7 +32,7 @@ beforeEach(async () => {
   };
   provider = localProvider(world);
   const [host, client] = [generateKeyPair("host"), generateKeyPair("client")];
-  const token = Buffer.from(world.random(10)).toString("hex");
+  token = Buffer.from(world.random(10)).toString("hex");
   leaseEndsAt = Date.now() + hourMs;
   ({ id } = await provider.launch({
     token,
@@ -52,6 +56,8 @@ beforeEach(async () => {
 afterEach(async () => {
   await session[Symbol.asyncDispose]();
   await provider.terminate(id);
+  // One that was told to end by its agent may still be at it, in this folder.
+  while ((await findMarked({ world, token })).length > 0) await Bun.sleep(10);
   rmSync(folder, { recursive: true, force: true });
 });
 

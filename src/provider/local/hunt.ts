@@ -1,4 +1,3 @@
-import { text } from "node:stream/consumers";
 import { GpuError } from "../../errors.ts";
 import { addDescendants, readProc, sendSignal } from "../../processes.ts";
 import type { World } from "../../world.ts";
@@ -80,7 +79,7 @@ async function askPs(world: World, mark: string): Promise<Seen[]> {
     stderr: "ignore",
   });
   if (child.stdout === null) return [];
-  return (await text(child.stdout)).split("\n").flatMap((line) => {
+  return (await (await import("node:stream/consumers")).text(child.stdout)).split("\n").flatMap((line) => {
     const match = /^\s*(\d+)\s+(\d+)\s+(\S+)\s(.*)$/.exec(line);
     if (!match || match[3]?.startsWith("Z")) return [];
     return [{ pid: Number(match[1]), parent: Number(match[2]), isMarked: ` ${match[4]} `.includes(` ${mark} `) }];

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import { readTextIfThere, writeWhole } from "../../files.ts";
@@ -33,7 +32,7 @@ export async function unpackShipped(
   { folders }: Pick<World, "folders">,
 ): Promise<{ path: string; source: string }> {
   const text = await source();
-  const key = createHash("sha256").update(text).digest("hex").slice(0, 16);
+  const key = new Bun.CryptoHasher("sha256").update(text).digest("hex").slice(0, 16);
   const path = join(folders.cache, "recipes", key, `${name}.ts`);
   if (await readTextIfThere(path) !== text) await writeWhole(path, text);
   return { path, source: text };

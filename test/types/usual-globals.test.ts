@@ -1,0 +1,111 @@
+// What passes the quick check, with few globals, must pass the whole one: what these few say is what Bun and Node say.
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { buildTypes } from "../../scripts/types.ts";
+import { usualGlobals } from "../../scripts/usual-globals.ts";
+import { type Bench, openBench, removeTestCache } from "../unit/recipe-fixture.ts";
+
+let bench: Bench;
+beforeAll(async () => void await buildTypes(), 180_000);
+beforeEach(() => {
+  bench = openBench();
+  Object.assign(bench.world, { folders: { ...bench.world.folders, cache: join(bench.folder, ".cache") } });
+});
+afterEach(() => bench[Symbol.dispose]());
+afterAll(removeTestCache);
+
+const unmarked = usualGlobals.replace(/^ *readonly \[usualGlobalsMark\].*\n/gm, "").replace(/^declare /gm, "");
+const interfaces = /^interface .*\{\n(?: .*\n)*\}\n/gm;
+/**
+ * Things without their marks, which nothing of Bun's has, and functions with the things that they take and give as Bun
+ * declares them.
+ */
+const compared = `import type {} from "bun";
+declare namespace few {
+${unmarked}
+}
+declare namespace made {
+type AbortSignal = globalThis.AbortSignal;
+type AbortController = globalThis.AbortController;
+type URL = globalThis.URL;
+type Response = globalThis.Response;
+type Timer = ReturnType<typeof globalThis.setTimeout>;
+${unmarked.replace(interfaces, "")}
+}
+const values = {
+  signal: AbortSignal.abort(),
+  controller: new AbortController(),
+  url: new URL("http://x"),
+  response: new Response(),
+};
+const things: { signal: few.AbortSignal; controller: few.AbortController; url: few.URL; response: few.Response } = values;
+const functions: Pick<
+  typeof made,
+  "AbortSignal" | "AbortController" | "URL" | "console" | "process" | "fetch" | "setTimeout" | "clearTimeout"
+> = { AbortSignal, AbortController, URL, console, process, fetch, setTimeout, clearTimeout };
+export default [things, functions];
+`;
+
+const check = async (text: string) => {
+  bench.write({ "r.ts": text });
+  return await bench.run(["recipe", "check", "r.ts"]);
+};
+const laidOut = () =>
+  readdirSync(join(bench.folder, ".cache/types")).map((key) => join(bench.folder, ".cache/types", key));
+const hasAll = () => laidOut().some((folder) => existsSync(join(folder, "all")));
+
+test("each of the usual globals is what it is in Bun", async () => {
+  // Those that the functions are compared with are all there are.
+  expect([...usualGlobals.matchAll(/^declare (?:const|function) (\w+)/gm)].map(([, name]) => name).toSorted()).toEqual(
+    [
+      "AbortController",
+      "AbortSignal",
+      "URL",
+      "clearTimeout",
+      "console",
+      "fetch",
+      "process",
+      "setTimeout",
+      "usualGlobalsMark",
+    ],
+  );
+  expect(await check(compared)).toEqual({ exitCode: 0, stdout: "", stderr: "r.ts is fine" });
+  const { stderr } = await check(
+    compared.replace("readonly ok: boolean", "readonly ok: number").replaceAll("cwd(): string", "cwd(): boolean"),
+  );
+  expect(stderr).toContain("Type 'boolean' is not assignable to type 'number'");
+  expect(stderr).toContain("Type 'string' is not assignable to type 'boolean'");
+});
+
+test("a usual recipe is checked without the types of Bun and Node", async () => {
+  const { stderr } = await check(`import { gpu, recipe, sleep } from "gpu";
+export default recipe({
+  summary: "Usual",
+  async run() {
+    await using box = await gpu.start({ hours: 1 }, { signal: AbortSignal.timeout(1000) });
+    const answer = await fetch(new URL("http://localhost"), { signal: AbortSignal.timeout(1000) });
+    console.log(process.env["HOME"], answer.ok, await box.$\`true\`.text());
+    await sleep("1s");
+  },
+});
+`);
+  expect(stderr).toBe("r.ts is fine");
+  expect(hasAll()).toBe(false);
+});
+
+test("what only looks like a thing of Bun's does not pass for one", async () => {
+  const wrong = `import { gpu } from "gpu";\nexport default () => gpu.status({}, { signal: { aborted: true } });\n`;
+  const { stderr, exitCode } = await check(wrong);
+  expect(stderr).toContain("r.ts:2:");
+  expect(stderr).toContain("AbortSignal");
+  expect(exitCode).toBe(1);
+  expect(hasAll()).toBe(true);
+});
+
+test("one that uses more of Bun is checked with all of it", async () => {
+  expect((await check("export default () => Bun.file(`x`).size.toFixed();\n")).stderr).toBe("r.ts is fine");
+  expect((await check("export default () => Bun.file(`x`).sise;\n")).stderr).toContain(
+    "Property 'sise' does not exist on type 'BunFile'",
+  );
+});
