@@ -15,6 +15,7 @@ export default defineCommand({
     { command: "gpu cp train.py data trainer:project/", says: "a file and a folder into a folder there" },
     { command: "gpu cp 'trainer:runs/*.pt' .", says: "what matches there, into this folder" },
     { command: "gpu cp alice@lab:model.bin trainer:", says: "from one machine to another" },
+    { command: "gpu cp alice@lab:2222:log.txt .", says: "from a machine of your own, at another port" },
   ],
   input: z.object({
     paths: z.array(z.string()).min(2, "a source and a destination").meta({

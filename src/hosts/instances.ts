@@ -15,8 +15,8 @@ export async function instancesNamed(context: Context, words: readonly string[])
     if (instance) return [word, launchOf(instance, journal)];
     throw new NotFoundError(`there is no instance \`${word}\``, {
       hint: instances.length > 0
-        ? `\`gpu status\` lists them; \`--host ${word}\` means a machine of your own`
-        : `nothing is running; \`gpu start\` rents one, \`--host ${word}\` means a machine of your own`,
+        ? `\`gpu status\` lists them; \`<user>@${word}\` means a machine of your own`
+        : `nothing is running; \`gpu start\` rents one, \`<user>@${word}\` means a machine of your own`,
     });
   }));
 }

@@ -574,6 +574,12 @@ export interface Gpu {
    * // from one machine to another
    * await gpu.cp({ paths: ["alice@lab:model.bin", "trainer:"] });
    * ```
+   *
+   * @example
+   * ```ts
+   * // from a machine of your own, at another port
+   * await gpu.cp({ paths: ["alice@lab:2222:log.txt", "."] });
+   * ```
    */
   cp(input: CpInput, options?: CallOptions): Promise<CpOutput>;
   /**

@@ -14,7 +14,7 @@ export interface RemotePlace {
 
 /**
  * As scp reads it: a colon before any slash separates a machine from a path on it, so `./a:b` is a file here. A machine
- * may be `user@host`, `[2001:db8::1]`, or nothing: the only instance.
+ * may be `user@host`, `user@host:2222`, `[2001:db8::1]`, or nothing: the only instance.
  */
 export function parsePlace(word: string, platform: NodeJS.Platform): Place {
   if (word === "") throw new UsageError("an empty path", { hint: "`.` is this folder" });
@@ -22,6 +22,8 @@ export function parsePlace(word: string, platform: NodeJS.Platform): Place {
   if (platform === "win32" && /^[A-Za-z]:([\\/]|$)/.test(word)) return { kind: "local", path: word };
   const bracketed = /^((?:[^@/\\[\]]+@)?\[[^\]/]+\](?::\d+(?=:))?):([^]*)$/.exec(word);
   if (bracketed) return remote(unbracketed(bracketed[1] ?? ""), bracketed[2] ?? "");
+  const withPort = /^([^@:/\\]+@[^@:/\\[\]]+:\d{1,5}):([^]*)$/.exec(word);
+  if (withPort) return remote(withPort[1] ?? "", withPort[2] ?? "");
   const at = word.indexOf(":");
   const slash = platform === "win32" ? word.search(/[\\/]/) : word.indexOf("/");
   if (at < 0 || (slash >= 0 && slash < at)) return { kind: "local", path: word };

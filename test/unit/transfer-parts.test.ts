@@ -28,6 +28,9 @@ test.each([
   ["[::1]:a", { kind: "remote", target: "[::1]", path: "a" }],
   ["me@[2001:db8::1]:a:b", { kind: "remote", target: "me@[2001:db8::1]", path: "a:b" }],
   ["[box]:a", { kind: "remote", target: "box", path: "a" }],
+  ["me@box:2222:/a", { kind: "remote", target: "me@box:2222", path: "/a" }],
+  ["box:2222:a", { kind: "remote", target: "box", path: "2222:a" }],
+  ["me@box:./2222:a", { kind: "remote", target: "me@box", path: "./2222:a" }],
   ["[::1]:2222:a", { kind: "remote", target: "[::1]:2222", path: "a" }],
 ])("`%s` is a place", (word, place) => {
   expect(parsePlace(word, "linux") as unknown).toEqual(place);
