@@ -148,8 +148,9 @@ export function openContext(
 
 /** A machine that could not be stopped is said at the end of every command, a quiet one too, until it is. */
 async function shoutStillRunning({ world, journal }: Context, failure: unknown): Promise<void> {
-  const { describeStillRunning, mayBeStillRunning } = await import("./rent/still-running.ts");
+  const { mayBeStillRunning } = await import("./rent/stop-marker.ts");
   if (!mayBeStillRunning(world.folders.state)) return;
+  const { describeStillRunning } = await import("./rent/still-running.ts");
   for (const sentence of describeStillRunning(await journal(), world.clock.now(), failure ? messageOf(failure) : "")) {
     await world.terminal.stderr.write(`${sentence}\n`);
   }

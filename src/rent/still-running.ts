@@ -1,9 +1,9 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { spanText } from "../duration.ts";
 import { oneLine } from "../safe-text.ts";
 import type { Journal } from "./journal.ts";
 import { type EventRow, isOpen, labelOf, type Launch } from "./rows.ts";
+import { markStillRunning, unmarkStillRunning } from "./stop-marker.ts";
 
 /** The kind of event that a stop which failed leaves. */
 const kind = "stop-failed";
@@ -14,16 +14,6 @@ const repeatMs = 10 * 60_000;
 /** After a day of failures somebody may want to hear no more of it. */
 const hopeMs = 24 * 3_600_000;
 
-/** There as long as a stop has failed and has not worked since: looking for it costs every command one `stat`. */
-function markerPath(stateFolder: string): string {
-  return join(stateFolder, "still-running");
-}
-
-/** Whether there may be a machine that could not be stopped. */
-export function mayBeStillRunning(stateFolder: string): boolean {
-  return existsSync(markerPath(stateFolder));
-}
-
 /** Writes down that a stop failed; from now on the end of every command says so, until it has worked. */
 export function recordFailure(
   journal: Journal,
@@ -32,10 +22,7 @@ export function recordFailure(
   const launch = journal.launch(token);
   // Another process may have stopped it meanwhile.
   if (launch !== undefined && !isOpen(launch)) return;
-  // Where even this cannot be written, the command that stops says it itself.
-  try {
-    writeFileSync(markerPath(dirname(journal.path)), "", { mode: 0o600 });
-  } catch { /* the disk is full, or the folder gone */ }
+  markStillRunning(dirname(journal.path));
   const last = lastFailure(journal, token);
   // What was wrapped on its way up is the same failure.
   if (last !== undefined && failure.includes(last.text) && now - last.time < repeatMs) return;
@@ -51,7 +38,7 @@ export function describeStillRunning(journal: Journal, now: number, said = ""): 
     const failure = lastFailure(journal, launch.token);
     return failure === undefined ? [] : [sentence(launch, failure, { now, said })];
   });
-  if (found.length === 0 && journal.problem === undefined) rmSync(markerPath(dirname(journal.path)), { force: true });
+  if (found.length === 0 && journal.problem === undefined) unmarkStillRunning(dirname(journal.path));
   return found;
 }
 

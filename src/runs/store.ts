@@ -69,9 +69,9 @@ export async function isBeingWritten(world: StoreWorld, id: string): Promise<boo
 
 /** Removes logs that are old or too many, and what belongs to them; those that are being written stay. `now` is milliseconds since 1970. */
 export async function sweepLogs(world: StoreWorld, now: number): Promise<void> {
-  // Each run comes by here: to count them must do.
+  // Each run comes by here, and looking at all of them takes longer than many a run: to count them must do mostly.
   const count = readdirSync(runsFolder(world)).length;
-  if (count <= keepCount && count % 16 !== 0) return;
+  if (count % 16 !== 0 && count <= keepCount + 16) return;
   const ids = loggedRuns(world);
   for (const [index, id] of ids.entries()) {
     const path = logPath(world, id);

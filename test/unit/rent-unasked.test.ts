@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { describeStillRunning, mayBeStillRunning } from "../../src/rent/still-running.ts";
+import { describeStillRunning } from "../../src/rent/still-running.ts";
+import { mayBeStillRunning } from "../../src/rent/stop-marker.ts";
 import { findWatched, forgetLaunch } from "../../src/rent/forget.ts";
 import { listInstances } from "../../src/rent/instances.ts";
 import { reconcile } from "../../src/rent/reconcile.ts";
