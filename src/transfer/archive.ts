@@ -7,7 +7,7 @@ import { bufferOf, type Bytes, join, shown } from "./names.ts";
 import { foldersName, linksName, placePlan, stagedFolder } from "./place-plan.ts";
 import { tarEnd, tarFile, tarHardLink, tarHeader, tarPadding } from "./tar-write.ts";
 
-interface StagedArchive {
+interface Staging {
   /** Absolute. */
   readonly root: Bytes;
   readonly listing: Listing;
@@ -30,28 +30,56 @@ const chunkBytes = 256 * 1024;
  * of their own, unpacked in place as the last: so the time they get is not changed by what is moved into them, and one
  * that is closed to its owner can still be filled.
  */
-export async function* stagedArchive(archive: StagedArchive): AsyncGenerator<Uint8Array> {
-  const { listing, files, links, folders, present, stage } = archive;
-  const chunks = new Chunks();
-  const packed: Bytes[] = [];
-  for (const path of [...files, ...links]) {
-    const found = listing.get(path);
-    if (found?.kind === "file" && !(yield* pack(archive, { path, found, chunks }))) continue;
-    if (found?.kind === "link") yield* chunks.add(tarHeader(join(stagedFolder, path), found));
-    packed.push(path);
+export class StagedArchive {
+  /** The folder it is unpacked in, below the target. */
+  readonly stage: Bytes;
+  readonly #staging: Staging;
+  readonly #packed = new Map<Bytes, number>();
+
+  constructor(staging: Staging) {
+    this.stage = staging.stage;
+    this.#staging = staging;
   }
-  const added = folders.toSorted((a, b) => (a < b ? 1 : -1)).flatMap((path) => {
-    const found = listing.get(path);
-    return found ? [tarHeader(path, found)] : [];
-  });
-  if (added.length > 0) yield* chunks.add(tarFile(foldersName, Buffer.concat([...added, tarEnd])));
-  const isFile = (path: Bytes) => listing.get(path)?.kind === "file";
-  const { script, linked } = placePlan({ packed, isFile, present, hasFolders: added.length > 0 });
-  if (linked.length > 0) yield* chunks.add(tarFile(linksName, linksArchive(linked, stage)));
-  yield* chunks.add(tarFile(planName, bufferOf(script)));
-  yield* chunks.add(tarEnd);
-  yield* chunks.flush();
-  for (const path of folders) present.add(path);
+
+  /** The files and links that are in it so far, with their sizes in bytes. */
+  get packed(): ReadonlyMap<Bytes, number> {
+    return this.#packed;
+  }
+
+  /** All of it. */
+  async *bytes(): AsyncGenerator<Uint8Array> {
+    const { listing, files, links, folders, present } = this.#staging;
+    const chunks = new Chunks();
+    for (const path of [...files, ...links]) {
+      const found = listing.get(path);
+      const bytes = found?.kind === "file" ? yield* pack(this.#staging, { path, found, chunks }) : 0;
+      if (bytes === undefined) continue;
+      if (found?.kind === "link") yield* chunks.add(tarHeader(join(stagedFolder, path), found));
+      this.#packed.set(path, bytes);
+    }
+    const added = folders.toSorted((a, b) => (a < b ? 1 : -1)).flatMap((path) => {
+      const found = listing.get(path);
+      return found ? [tarHeader(path, found)] : [];
+    });
+    if (added.length > 0) yield* chunks.add(tarFile(foldersName, Buffer.concat([...added, tarEnd])));
+    yield* this.#end(chunks, [...this.#packed.keys()], added.length > 0);
+    for (const path of folders) present.add(path);
+  }
+
+  /** What puts these in place, which are unpacked there already; no folders. */
+  async *placing(unpacked: readonly Bytes[]): AsyncGenerator<Uint8Array> {
+    yield* this.#end(new Chunks(), unpacked, false);
+  }
+
+  *#end(chunks: Chunks, packed: readonly Bytes[], hasFolders: boolean): Generator<Uint8Array> {
+    const { listing, present, stage } = this.#staging;
+    const isFile = (path: Bytes) => listing.get(path)?.kind === "file";
+    const { script, linked } = placePlan({ packed, isFile, present, hasFolders });
+    if (linked.length > 0) yield* chunks.add(tarFile(linksName, linksArchive(linked, stage)));
+    yield* chunks.add(tarFile(planName, bufferOf(script)));
+    yield* chunks.add(tarEnd);
+    yield* chunks.flush();
+  }
 }
 
 /** Gives what was unpacked its own name, in the target. `stage` is where that was, seen from there. */
@@ -65,11 +93,11 @@ interface Packed {
   readonly chunks: Chunks;
 }
 
-/** A file as it is now: it may have changed since it was listed. False: it is gone. */
+/** A file as it is now, and its size: it may have changed since it was listed. Undefined: it is gone. */
 function* pack(
-  { root, onBytes, onFile }: StagedArchive,
+  { root, onBytes, onFile }: Staging,
   { path, found, chunks }: Packed,
-): Generator<Buffer, boolean> {
+): Generator<Buffer, number | undefined> {
   const place = `${root}/${path}`;
   let descriptor: number | undefined;
   try {
@@ -90,9 +118,9 @@ function* pack(
     }
     yield* chunks.add(zeros.subarray(0, tarPadding(stats.size)));
     onFile();
-    return true;
+    return stats.size;
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
+    if (systemCode(error) === "ENOENT") return undefined;
     throw error instanceof GpuError
       ? error
       : new GpuError(`cannot read \`${shown(place)}\`: ${reasonOf(error)}`, { cause: error });

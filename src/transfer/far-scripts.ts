@@ -47,13 +47,16 @@ export const listCommand = command(listScript, [listNames, listLinks]);
  * Unpacks what follows on stdin, and puts it into the folder, which is made where it is missing. It is unpacked in a
  * folder of its own within that one, whose name the second line says; only when all of it is there and whole, the
  * script that came with it moves it to where it belongs. What a killed one left is removed after a day. Ends with 3
- * where the folder cannot be used, with 4 where it cannot be unpacked, and with 5 where not all got into place.
+ * where the folder cannot be used, with 4 where nothing can be unpacked, and with 5 where not all got into place: the
+ * script prints what did not. With 6 not all could be unpacked, and what was is still where it was unpacked: the same
+ * command again, with another script, puts that in place.
  */
 export const unpackCommand = command([
   `${readFolder}; IFS= read -r n; mkdir -p -- "$d" && cd -- "$d" || exit 3`,
   `for s in ${stagePrefix}*; do if [ -d "$s" ]; then find "$s" -prune -mtime +1 -exec rm -rf {} +; fi; done`,
-  "(umask 077; mkdir $n) || exit 3",
-  `if (cd $n && tar -xpof -) && [ -f $n/${planName} ]; then r=0; sh $n/${planName} $n || r=5; else r=4; fi`,
+  "[ -d $n ] || (umask 077; mkdir $n) || exit 3",
+  `if (cd $n && tar -xpof -); then r=0; elif [ -f $n/${planName} ]; then exit 6; else r=4; fi`,
+  `[ $r = 4 ] || sh $n/${planName} $n || r=5`,
   "rm -rf $n; exit $r",
 ].join("; "));
 
@@ -70,9 +73,17 @@ export function hashCommand(tool: "sha256sum" | "shasum"): string {
   return command(`${readFolder}; cd -- "$d" || exit 3; exec xargs -0 ${tool === "shasum" ? "shasum -a 256" : tool}`);
 }
 
-/** Removes the names on stdin. */
+/** The mark before the names that could not be dealt with; a NUL is behind it and behind each. */
+export const leftMark = "gpu-left-1";
+
+/** Removes the names on stdin, and prints those that stay behind a mark. */
 export function removeCommand(what: "files" | "folders"): string {
-  return command(`${readFolder}; cd -- "$d" || exit 3; exec xargs -0 ${what === "files" ? "rm -f" : "rmdir"}`);
+  const remove = what === "files" ? "rm -f" : "rmdir";
+  const each = `${remove} "$@" || for f do if [ -e "$f" ] || [ -L "$f" ]; then printf "%s\\0" "$f"; fi; done`;
+  return command(
+    `${readFolder}; cd -- "$d" || exit 3; printf "${leftMark}\\0"; exec xargs -0 sh -c "$1" sh`,
+    [each],
+  );
 }
 
 /** The line that says which folder is meant, each byte of it in octal. */

@@ -1,5 +1,6 @@
 import type { Listing } from "./listing.ts";
 import type { Bytes } from "./names.ts";
+import type { Refused } from "./refused.ts";
 
 /** What a sync needs of the tree on a machine. Paths are below its root. */
 export interface Far {
@@ -9,8 +10,8 @@ export interface Far {
   readSmall(paths: readonly Bytes[]): Promise<Map<Bytes, Bytes>>;
   /** SHA-256 of files, in hexadecimal. What cannot be read is left out. */
   hashes(paths: readonly Bytes[]): Promise<Map<Bytes, string>>;
-  /** Removes files and links, then folders, which are empty by then; the deepest come first. */
-  remove(files: readonly Bytes[], folders: readonly Bytes[]): Promise<void>;
+  /** Removes files and links, then folders, which are empty by then; the deepest come first. Returns what stays. */
+  remove(files: readonly Bytes[], folders: readonly Bytes[]): Promise<readonly Refused[]>;
 }
 
 export interface FarListing {

@@ -1,4 +1,5 @@
 import { quoteWord } from "../quote.ts";
+import { leftMark } from "./far-scripts.ts";
 import { type Bytes, folderOf } from "./names.ts";
 
 /** In the folder that is unpacked in: what is moved, as it is to be below the target. */
@@ -24,7 +25,7 @@ const mostMovers = 16;
 /**
  * A script for sh, started in the target with the name of the folder that was unpacked in. A folder that is new moves
  * with all that is in it, files go by name to those that are there. Whatever moves takes the place of what was there
- * at once and whole.
+ * at once and whole. What cannot be moved stays out alone, and its name is printed, with `leftMark` before the first.
  */
 export function placePlan({ packed, isFile, present, hasFolders }: Plan): { script: Bytes; linked: Bytes[] } {
   const moved = new Map<Bytes, Set<Bytes>>();
@@ -47,16 +48,25 @@ export function placePlan({ packed, isFile, present, hasFolders }: Plan): { scri
     ...[...moved].flatMap(([folder, names]) => isLinked(names) ? [] : moves(folder, [...names])),
     ...(linked.length > 0 ? [`[ $r != 0 ] || tar -xpof $n/${linksName} 2>/dev/null || r=1`] : []),
     // What came to be there since it was looked at is in the way of a new folder, or links cannot be made: one by one.
-    `[ $r = 0 ] || { (cd $n/${stagedFolder} && ${mergeFolders} && ${mergeFiles}); r=$?; }`,
+    `[ $r = 0 ] || { (cd $n/${stagedFolder} && ${merge}); r=$?; }`,
     ...(hasFolders ? [`[ $r != 0 ] || tar -xpof $n/${foldersName} || r=1`] : []),
     "exit $r\n",
   ].join("\n");
   return { script, linked };
 }
 
-const mergeFolders =
-  `find . -type d -exec sh -c 'for f do if [ -L "../../$f" ]; then exit 1; fi; mkdir -p "../../$f" || exit 1; done' sh {} +`;
-const mergeFiles = `find . ! -type d -exec sh -c 'for f do mv -f "$f" "../../\${f%/*}/" || exit 1; done' sh {} +`;
+/** One after the other, and never through a link that came to be where a folder belongs. */
+const mergeEach = [
+  "r=0",
+  "for f do",
+  '  d=${f%/*}; p=$d; while [ "$p" != . ] && [ ! -L "../../$p" ]; do p=${p%/*}; done',
+  '  if [ "$p" != . ]; then echo "$p: a link is in the way" >&2',
+  '  elif { [ -d "../../$d" ] || mkdir -p "../../$d"; } && mv -f "$f" "../../$d/"; then continue; fi',
+  '  printf "%s\\0" "$f"; r=1',
+  "done",
+  "exit $r",
+].join("\n");
+const merge = `printf "${leftMark}\\0" && find . ! -type d -exec sh -c '${mergeEach}' sh {} +`;
 
 function moves(folder: Bytes, names: readonly Bytes[]): string[] {
   const lines: string[] = [];

@@ -1,4 +1,3 @@
-import { GpuError } from "../errors.ts";
 import type { World } from "../world.ts";
 import { copyFile } from "./copy-file.ts";
 import type { Files } from "./files.ts";
@@ -56,12 +55,7 @@ export function pull({ world, root, folder, signal, far, files: openFiles }: Pul
         const found = listing.get(path);
         if (found) finishFolderHere(at(path), found);
       }
-      if (missing.length > 0) {
-        const [first = "", ...others] = missing.map((path) => `\`${shown(path)}\``);
-        throw new GpuError(
-          `${first}${others.length > 0 ? ` and ${others.length} others` : ""} could not be read there`,
-        );
-      }
+      return missing.map((path) => ({ path, message: `cannot read \`${shown(path)}\` there` }));
     },
   };
 }

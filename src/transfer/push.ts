@@ -1,11 +1,12 @@
 import type { World } from "../world.ts";
-import { stagedArchive } from "./archive.ts";
+import { StagedArchive } from "./archive.ts";
 import { copyFile } from "./copy-file.ts";
 import type { Files } from "./files.ts";
 import type { Listing } from "./listing.ts";
 import { localFiles } from "./local-files.ts";
 import { type Bytes, folderOf, join } from "./names.ts";
 import { each } from "./pool.ts";
+import { Refusals } from "./refused.ts";
 import type { SftpFar } from "./sftp-far.ts";
 import type { ShellFar } from "./shell-far.ts";
 import type { Mover } from "./sync.ts";
@@ -36,35 +37,47 @@ export function pushThroughShell({ world, root, folder, signal, far, files: open
       const long = files.filter(isLong);
       const to = long.length > 0 ? await openFiles() : undefined;
       const small = to === undefined ? files : files.filter((path) => !isLong(path));
-      await far.remove(removed, removedFolders);
-      if (files.length + links.length + folders.length === 0) return;
+      const refusals = new Refusals(signal);
+      refusals.add(await far.remove(removed, removedFolders));
+      if (files.length + links.length + folders.length === 0) return refusals.all;
+      const open = (paths: readonly Bytes[]) => paths.filter((path) => !refusals.includes(path));
       const present = new Set([...there].filter(([, { kind }]) => kind === "folder").map(([path]) => path));
       for (const path of removedFolders) present.delete(path);
-      const send = (what: { files: readonly Bytes[]; links: readonly Bytes[]; folders: readonly Bytes[] }) =>
-        far.send((stage) =>
-          stagedArchive({
-            ...{ root, listing: source, stage, present, ...what },
-            onBytes: (bytes) => gauge.addBytes(bytes),
-            onFile: () => gauge.addFile(),
-          })
+      const send = async (what: { files: readonly Bytes[]; links: readonly Bytes[]; folders: readonly Bytes[] }) => {
+        refusals.add(
+          await far.send((stage) =>
+            new StagedArchive({
+              ...{ root, listing: source, stage, present, ...what },
+              onBytes: (bytes) => gauge.addBytes(bytes),
+              onFile: () => gauge.addFile(),
+            })
+          ),
         );
-      const batches = batchesOf(small, source);
+      };
+      const batches = batchesOf(open(small), source);
       for (const batch of batches.slice(0, -1)) await send({ files: batch, links: [], folders: [] });
-      await send({ files: batches.at(-1) ?? [], links, folders });
-      if (to === undefined) return;
-      await each(long, 2, async (path) => {
-        await copyFile({
-          ...{ world, from: localFiles, to, isResuming: true, signal },
-          source: `${root}/${path}`,
-          destination: join(folder, path),
-          onBytes: (bytes) => gauge.addBytes(bytes),
-          onResumed: (bytes) => gauge.skipBytes(bytes),
-        });
-        gauge.addFile();
-      });
-      // Their folders have another time now.
-      const touched = [...new Set(long.map(folderOf))].filter((path) => source.has(path));
+      const refusedBefore = refusals.all.length;
+      await send({ files: batches.at(-1) ?? [], links: open(links), folders: open(folders) });
+      // Folders are set where all else got into place: a name that did not keeps them from it.
+      const areFoldersLeft = refusals.all.slice(refusedBefore).some(({ path }) => path !== undefined);
+      if (to !== undefined) {
+        await each(long, 2, (path) =>
+          refusals.attempt(path, async () => {
+            await copyFile({
+              ...{ world, from: localFiles, to, isResuming: true, signal },
+              source: `${root}/${path}`,
+              destination: join(folder, path),
+              onBytes: (bytes) => gauge.addBytes(bytes),
+              onResumed: (bytes) => gauge.skipBytes(bytes),
+            });
+            gauge.addFile();
+          }));
+      }
+      // The folders of long files have another time now.
+      const longFolders = new Set(to === undefined ? [] : long.map(folderOf));
+      const touched = open(folders).filter((path) => areFoldersLeft || longFolders.has(path));
       if (touched.length > 0) await send({ files: [], links: [], folders: touched });
+      return refusals.all;
     },
   };
 }
@@ -97,25 +110,32 @@ export function pushThroughSftp(
   return {
     async apply({ difference: { files, links, folders, removed, removedFolders }, source: listing, gauge }) {
       await makeFolders(to, folder === "" ? "." : folder);
-      await far.remove(removed, removedFolders);
+      const refusals = new Refusals(signal);
+      refusals.add(await far.remove(removed, removedFolders));
       for (const path of folders) {
-        if ((await to.lstat(at(path)))?.kind !== "folder") await to.makeFolder(at(path));
-      }
-      await each(files, 32, async (path) => {
-        await copyFile({
-          ...{ world, from: localFiles, to, isResuming: true, signal },
-          source: `${root}/${path}`,
-          destination: at(path),
-          onBytes: (bytes) => gauge.addBytes(bytes),
-          onResumed: (bytes) => gauge.skipBytes(bytes),
+        await refusals.attempt(path, async () => {
+          if ((await to.lstat(at(path)))?.kind !== "folder") await to.makeFolder(at(path));
         });
-        gauge.addFile();
-      });
-      for (const path of links) await to.makeLink(listing.get(path)?.target ?? "", at(path));
+      }
+      await each(files, 32, (path) =>
+        refusals.attempt(path, async () => {
+          await copyFile({
+            ...{ world, from: localFiles, to, isResuming: true, signal },
+            source: `${root}/${path}`,
+            destination: at(path),
+            onBytes: (bytes) => gauge.addBytes(bytes),
+            onResumed: (bytes) => gauge.skipBytes(bytes),
+          });
+          gauge.addFile();
+        }));
+      for (const path of links) {
+        await refusals.attempt(path, () => to.makeLink(listing.get(path)?.target ?? "", at(path)));
+      }
       for (const path of folders.toReversed()) {
         const found = listing.get(path);
-        if (found) await to.setFolder(at(path), found);
+        if (found) await refusals.attempt(path, () => to.setFolder(at(path), found));
       }
+      return refusals.all;
     },
   };
 }

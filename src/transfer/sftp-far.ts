@@ -4,6 +4,7 @@ import type { Far, FarListing } from "./far.ts";
 import type { Files } from "./files.ts";
 import type { Listing } from "./listing.ts";
 import { type Bytes, bytesFrom, join, shown } from "./names.ts";
+import { Refusals, type Refused } from "./refused.ts";
 import { walk } from "./tree.ts";
 
 /** The tree on a machine that has SFTP and no shell, or no tar. */
@@ -52,9 +53,12 @@ export class SftpFar implements Far {
     return found;
   }
 
-  async remove(files: readonly Bytes[], folders: readonly Bytes[]): Promise<void> {
-    await Promise.all(files.map((path) => this.#files.remove(join(this.#folder, path))));
-    for (const path of folders) await this.#files.removeFolder(join(this.#folder, path));
+  async remove(files: readonly Bytes[], folders: readonly Bytes[]): Promise<readonly Refused[]> {
+    const there = (path: Bytes) => join(this.#folder, path);
+    const refusals = new Refusals(this.#signal);
+    await Promise.all(files.map((path) => refusals.attempt(path, () => this.#files.remove(there(path)))));
+    for (const path of folders) await refusals.attempt(path, () => this.#files.removeFolder(there(path)));
+    return refusals.all;
   }
 
   async #read(path: Bytes, take: (part: Buffer) => void): Promise<void> {

@@ -2,6 +2,7 @@ import { GpuError } from "../errors.ts";
 import { oneLine } from "../safe-text.ts";
 import type { Session } from "../ssh/session.ts";
 import type { World } from "../world.ts";
+import type { StagedArchive } from "./archive.ts";
 import type { Far, FarListing } from "./far.ts";
 import {
   folderLine,
@@ -14,8 +15,12 @@ import {
   unpackCommand,
 } from "./far-scripts.ts";
 import { Handover } from "./handover.ts";
+import { LeftNames } from "./left-names.ts";
 import { ListingReader, type ReadListing, UnreadableListing } from "./far-listing.ts";
-import { bufferOf, type Bytes, bytesFrom, shown } from "./names.ts";
+import type { Listing } from "./listing.ts";
+import { bufferOf, type Bytes, bytesFrom, join, shown } from "./names.ts";
+import { stagedFolder } from "./place-plan.ts";
+import type { Refused } from "./refused.ts";
 import { readTar, type TarEntry } from "./tar-read.ts";
 
 interface ShellFarOptions {
@@ -25,6 +30,20 @@ interface ShellFarOptions {
   readonly name: string;
   readonly folder: Bytes;
   readonly signal: AbortSignal;
+}
+
+/** How a command there ended. */
+interface Ended {
+  readonly exitCode: number;
+  /** The beginning of what it said on stderr, in harmless characters. */
+  readonly said: string;
+  /** Why, without what was being done to what. */
+  readonly reason: string;
+}
+
+interface Unpacked extends Ended {
+  /** What did not get into place. */
+  readonly left: readonly Bytes[];
 }
 
 /** A small file that is longer is none. */
@@ -48,14 +67,7 @@ export class ShellFar implements Far {
 
   async list(): Promise<FarListing | undefined> {
     const { name, folder } = this.#options;
-    const reader = new ListingReader();
-    const { exitCode, said } = await this.#run(listCommand, { onStdout: (chunk) => reader.push(chunk) })
-      .catch((error: unknown) => {
-        // Whatever runs there is no shell of the usual kind.
-        if (reader.hasBegun || !(error instanceof UnreadableListing)) throw error;
-        return { exitCode: 0, said: "" };
-      });
-    const read: ReadListing | undefined = reader.end();
+    const { read, exitCode, said } = await this.#list(folder);
     if (read === undefined || read.kind === "none") return undefined;
     this.#tools = read.tools;
     this.#usable = read.tools.has("tar") && read.tools.has("xargs") ? "yes" : "no tar";
@@ -94,19 +106,58 @@ export class ShellFar implements Far {
     return found;
   }
 
-  async remove(files: readonly Bytes[], folders: readonly Bytes[]): Promise<void> {
+  async remove(files: readonly Bytes[], folders: readonly Bytes[]): Promise<readonly Refused[]> {
+    const refused: Refused[] = [];
     for (const [what, paths] of [["files", files], ["folders", folders]] as const) {
       if (paths.length === 0) continue;
-      const { exitCode, said } = await this.#run(removeCommand(what), { ahead: names(paths) });
-      if (exitCode !== 0) throw this.#failure("delete there", said);
+      const left = new LeftNames();
+      const { exitCode, said, reason } = await this.#run(removeCommand(what), {
+        ahead: names(paths),
+        onStdout: (chunk) => left.push(chunk),
+      });
+      const stayed = left.among(new Set(paths));
+      if (exitCode !== 0 && stayed.length === 0) throw this.#failure("delete there", said);
+      refused.push(...stayed.map((path) => this.#refused("delete", path, reason)));
     }
+    return refused;
   }
 
-  /** Unpacks a staged archive there; all of it or nothing of it is put in place. */
-  async send(archive: (stage: Bytes) => AsyncIterable<Uint8Array>): Promise<void> {
+  /** Unpacks a staged archive there, and puts it in place. Nothing that is cut short gets its name. */
+  async send(make: (stage: Bytes) => StagedArchive): Promise<readonly Refused[]> {
     const stage = stagePrefix + Buffer.from(this.#options.world.random(6)).toString("hex");
-    const { exitCode, said } = await this.#run(unpackCommand, { ahead: `${stage}\n`, archive: archive(stage) });
-    if (exitCode !== 0) throw this.#failure(exitCode === 5 ? "put everything in place there" : "unpack there", said);
+    const archive = make(stage);
+    const sent = await this.#unpack(archive, archive.bytes());
+    if (sent.exitCode !== 6) return this.#leftBehind(sent);
+    // What could not be unpacked is missing, or, on a disk that is full, cut short: then nothing is put in place.
+    const { read } = await this.#list(join(join(this.#options.folder, stage), stagedFolder));
+    const there: Listing = read?.listing ?? new Map();
+    const isWhole = read !== undefined &&
+      [...there].every(([path, { kind, bytes }]) => kind !== "file" || bytes === archive.packed.get(path));
+    const packed = [...archive.packed.keys()];
+    const placed = await this.#unpack(
+      archive,
+      archive.placing(isWhole ? packed.filter((path) => there.has(path)) : []),
+    );
+    if (!isWhole) throw this.#failure("unpack there", sent.said);
+    const missing = packed.filter((path) => !there.has(path));
+    return [...missing.map((path) => this.#refused("write", path, sent.reason)), ...this.#leftBehind(placed)];
+  }
+
+  async #unpack(archive: StagedArchive, bytes: AsyncIterable<Uint8Array>): Promise<Unpacked> {
+    const left = new LeftNames();
+    const ended = await this.#run(unpackCommand, {
+      ahead: `${archive.stage}\n`,
+      archive: bytes,
+      onStdout: (chunk) => left.push(chunk),
+    });
+    return { ...ended, left: left.among(archive.packed) };
+  }
+
+  #leftBehind({ exitCode, said, reason, left }: Unpacked): Refused[] {
+    if (exitCode === 0) return [];
+    if (exitCode !== 5) throw this.#failure("unpack there", said);
+    if (left.length > 0) return left.map((path) => this.#refused("write", path, reason));
+    return [{ path: undefined, message: this.#failure("put everything in place there", said).message }];
   }
 
   /** The entries of an archive of these files and links. */
@@ -128,15 +179,27 @@ export class ShellFar implements Far {
     }
   }
 
+  async #list(folder: Bytes): Promise<Ended & { read: ReadListing | undefined }> {
+    const reader = new ListingReader();
+    const ended = await this.#run(listCommand, { folder, onStdout: (chunk) => reader.push(chunk) })
+      .catch((error: unknown) => {
+        // Whatever runs there is no shell of the usual kind.
+        if (reader.hasBegun || !(error instanceof UnreadableListing)) throw error;
+        return { exitCode: 0, said: "", reason: "" };
+      });
+    return { ...ended, read: reader.end() };
+  }
+
   async #run(
     command: string,
-    { ahead = "", archive, onStdout }: {
+    { folder = this.#options.folder, ahead = "", archive, onStdout }: {
+      folder?: Bytes;
       ahead?: Bytes;
       archive?: AsyncIterable<Uint8Array>;
       onStdout?: (chunk: Uint8Array) => void | Promise<void>;
     },
-  ): Promise<{ exitCode: number; said: string }> {
-    const { session, folder, signal } = this.#options;
+  ): Promise<Ended> {
+    const { session, signal } = this.#options;
     let said = "";
     const { exitCode } = await session.exec(command, {
       signal,
@@ -146,7 +209,17 @@ export class ShellFar implements Far {
         if (said.length < 2000) said += Buffer.from(chunk).toString("utf8");
       },
     });
-    return { exitCode, said: oneLine(said, 300) };
+    const [first = ""] = said.split("\n");
+    return {
+      exitCode,
+      said: oneLine(said, 300),
+      reason: oneLine(first.slice(first.lastIndexOf(": ") + 1), 200).trim(),
+    };
+  }
+
+  #refused(doing: "write" | "delete", path: Bytes, reason: string): Refused {
+    const { name, folder } = this.#options;
+    return { path, message: `cannot ${doing} \`${name}:${shown(join(folder, path))}\`: ${reason}` };
   }
 
   #failure(doing: string, said: string): GpuError {

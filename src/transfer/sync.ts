@@ -5,6 +5,7 @@ import type { Far } from "./far.ts";
 import { compare, type Difference, type Listing } from "./listing.ts";
 import { type Bytes, foldedName, folderOf, leadsOut, nameProblem, shown } from "./names.ts";
 import { ignoreFiles } from "./ignored.ts";
+import { type Refused, throwRefused } from "./refused.ts";
 import { RuleBook } from "./rule-book.ts";
 import { outerRules, scan } from "./scan.ts";
 import { sameHashes } from "./hashes.ts";
@@ -27,9 +28,9 @@ export interface Move {
   readonly gauge: Gauge;
 }
 
-/** What a difference is done with. */
+/** What a difference is done with. Returns what could not be done while all else was. */
 export interface Mover {
-  apply(move: Move): Promise<void>;
+  apply(move: Move): Promise<readonly Refused[]>;
 }
 
 export interface Syncing {
@@ -95,7 +96,7 @@ export async function pass(syncing: Syncing, looked: Look): Promise<SyncResult> 
   const { files, links, removed, removedFolders, bytes, same } = difference;
   if (!options.isDryRun) {
     const gauge = new Gauge({ files: files.length, bytes }, world.clock, progress);
-    await mover.apply({ difference, source, there, gauge });
+    throwRefused(await mover.apply({ difference, source, there, gauge }));
   }
   progress(undefined);
   // What only gives way to something new is no loss.
