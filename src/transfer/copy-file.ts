@@ -64,7 +64,7 @@ export async function copyFile(copy: FileCopy): Promise<void> {
 
 async function create({ to, destination }: FileCopy, path: Bytes): Promise<OpenFile> {
   try {
-    return await to.create(path);
+    return await to.create(path, destination);
   } catch (error) {
     const folder = folderOf(destination);
     if (await to.stat(folder) !== undefined) throw error;
@@ -142,7 +142,7 @@ async function takeOver(
   } catch {
     return undefined;
   }
-  const writing = await to.openForChange(part.path);
+  const writing = await to.openForChange(part.path, destination);
   signal?.throwIfAborted();
   if (
     await haveSame(reading, writing, { from: at - comparedBytes, to: at }) &&

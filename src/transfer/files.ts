@@ -36,10 +36,10 @@ export interface Files {
   /** Unsorted, unchecked, without `.` and `..`. */
   list(path: Bytes): AsyncIterable<Entry[]>;
   openForReading(path: Bytes): Promise<OpenFile>;
-  /** A new file that only its owner may read; anything there is an error. */
-  create(path: Bytes): Promise<OpenFile>;
-  /** A file that is there, to be read and written. */
-  openForChange(path: Bytes): Promise<OpenFile>;
+  /** A new file that only its owner may read; anything there is an error. Errors name the file that it becomes. */
+  create(path: Bytes, becomes: Bytes): Promise<OpenFile>;
+  /** A file that is there, to be read and written; errors name the file that it becomes. */
+  openForChange(path: Bytes, becomes: Bytes): Promise<OpenFile>;
   /** Replaces what is there. */
   rename(from: Bytes, to: Bytes): Promise<void>;
   remove(path: Bytes): Promise<void>;

@@ -28,9 +28,9 @@ export const localFiles: Files = {
       yield batch.filter((entry) => entry !== undefined);
     }
   },
-  openForReading: (path) => openHere(path, "r", "read"),
-  create: (path) => openHere(path, "wx", "write"),
-  openForChange: (path) => openHere(path, "r+", "write"),
+  openForReading: (path) => openHere(path, "r"),
+  create: (path, becomes) => openHere(path, "wx", becomes),
+  openForChange: (path, becomes) => openHere(path, "r+", becomes),
   rename: (from, to) => about("write", to, fs.rename(bufferOf(from), bufferOf(to))),
   remove: (path) => about("remove", path, fs.unlink(bufferOf(path))),
   makeFolder: (path, mode = 0o700) => about("make the folder", path, fs.mkdir(bufferOf(path), { mode }).then(() => {})),
@@ -64,8 +64,8 @@ async function statHere(path: Bytes, how: (path: Buffer) => Promise<Stats>): Pro
   }
 }
 
-async function openHere(path: Bytes, flags: string, doing: string): Promise<OpenFile> {
-  const file = await about(doing, path, fs.open(bufferOf(path), flags, 0o600));
+async function openHere(path: Bytes, flags: string, becomes = path): Promise<OpenFile> {
+  const file = await about(flags === "r" ? "read" : "write", becomes, fs.open(bufferOf(path), flags, 0o600));
   let isOpen = true;
   const close = async () => {
     if (!isOpen) return;
@@ -75,14 +75,14 @@ async function openHere(path: Bytes, flags: string, doing: string): Promise<Open
   const source = fileSource(file);
   const sink = fileSink(file);
   return {
-    read: (position, length) => about("read", path, source.read(position, length)),
-    write: (position, data) => about("write", path, sink.write(position, data)),
+    read: (position, length) => about("read", becomes, source.read(position, length)),
+    write: (position, data) => about("write", becomes, sink.write(position, data)),
     async stat() {
       const { mode, size, mtimeMs } = await file.stat();
       return statOf(mode, size, mtimeMs / 1000);
     },
     async finish({ mode, mtime }) {
-      await about("write", path, file.chmod(mode).then(() => file.utimes(mtime, mtime)));
+      await about("write", becomes, file.chmod(mode).then(() => file.utimes(mtime, mtime)));
       await close();
     },
     [Symbol.asyncDispose]: close,

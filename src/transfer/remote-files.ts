@@ -27,24 +27,24 @@ export function remoteFiles(sftp: Sftp, name: string): Files {
     }
   }
 
-  async function openThere(path: Bytes, purpose: "read" | "new" | "change"): Promise<OpenFile> {
+  async function openThere(path: Bytes, purpose: "read" | "new" | "change", becomes = path): Promise<OpenFile> {
     const doing = purpose === "read" ? "read" : "write";
     const mode = purpose === "new" ? 0o600 : undefined;
-    const handle = await about(doing, path, sftp.open(at(path), { for: purpose, mode }));
+    const handle = await about(doing, becomes, sftp.open(at(path), { for: purpose, mode }));
     let isOpen = true;
     const close = async () => {
       if (!isOpen) return;
       isOpen = false;
       // A disk that is full may say so only now.
-      await about(doing, path, sftp.close(handle));
+      await about(doing, becomes, sftp.close(handle));
     };
     return {
-      read: (position, length) => about("read", path, sftp.read(handle, position, length)),
-      write: (position, data) => about("write", path, sftp.write(handle, position, data)),
-      stat: async () => statFrom(await about("look at", path, sftp.statOpen(handle))),
+      read: (position, length) => about("read", becomes, sftp.read(handle, position, length)),
+      write: (position, data) => about("write", becomes, sftp.write(handle, position, data)),
+      stat: async () => statFrom(await about("look at", becomes, sftp.statOpen(handle))),
       async finish({ mode, mtime }) {
         const [set] = await Promise.all([
-          about("write", path, sftp.setStatOpen(handle, { mode, times: { atime: mtime, mtime } })),
+          about("write", becomes, sftp.setStatOpen(handle, { mode, times: { atime: mtime, mtime } })),
           close(),
         ]);
         return set;
@@ -69,8 +69,8 @@ export function remoteFiles(sftp: Sftp, name: string): Files {
       }
     },
     openForReading: (path) => openThere(path, "read"),
-    create: (path) => openThere(path, "new"),
-    openForChange: (path) => openThere(path, "change"),
+    create: (path, becomes) => openThere(path, "new", becomes),
+    openForChange: (path, becomes) => openThere(path, "change", becomes),
     rename: (from, to) => about("write", to, sftp.rename(at(from), at(to))),
     remove: (path) => about("remove", path, sftp.remove(at(path))),
     makeFolder: (path, mode = 0o700) => about("make the folder", path, sftp.makeFolder(at(path), mode)),

@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { join } from "node:path";
 import { placePlan } from "../../src/transfer/place-plan.ts";
 import { startSshd } from "./sshd.ts";
-import { harvest, openContext, openSession, plant, scratch, sync } from "./transfer-fixture.ts";
+import { copy, harvest, here, openContext, openSession, plant, scratch, sync, there } from "./transfer-fixture.ts";
 
 setDefaultTimeout(30_000);
 
@@ -51,6 +51,10 @@ for (const { name, config, programs } of machines) {
       for (const [path, content] of Object.entries(good)) expect(readFileSync(join(far, path), "utf8")).toBe(content);
       expect(harvest(far)).toMatchObject({ "link": "->a", "closed/x": expect.stringContaining("before") });
       expect(readdirSync(far).toSorted()).toEqual(["a", "closed", "held", "large", "link", "sub", "z"]);
+      await using closed = await there(session, join(far, "closed/a"));
+      await expect(copy([here(join(src, "a"))], closed)).rejects.toThrow(
+        /^cannot write `box:.*\/far\/closed\/a`: permission denied$/,
+      );
       // What is mended arrives with the next one.
       for (const path of ["closed", "held"]) chmodSync(join(far, path), 0o755);
       expect((await sync(at, session, { dir: "src", to: far })).files).toBe(3);
