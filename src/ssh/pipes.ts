@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { ClientChannel } from "ssh2";
+import { collector } from "./collect.ts";
 import type { ExecOptions } from "./exec.ts";
 
 /** What the output goes to. */
@@ -29,6 +30,7 @@ export async function drain(channel: ClientChannel, { onStdout, onStderr }: Exec
   ];
   const open = new Set(sources);
   let wake = () => {};
+  const collect = collector();
   for (const source of sources) {
     source.stream.on("readable", () => wake());
     source.stream.once("end", () => {
@@ -43,6 +45,7 @@ export async function drain(channel: ClientChannel, { onStdout, onStderr }: Exec
       if (chunk === null) continue;
       isIdle = false;
       await deliver(chunk, sink);
+      collect(chunk.length);
     }
     if (isIdle && open.size > 0) await new Promise<void>((resolve) => wake = resolve);
   }

@@ -1,4 +1,5 @@
 import { GpuError } from "../../errors.ts";
+import { collector } from "../collect.ts";
 
 /** Where bytes come from. */
 export interface Source {
@@ -28,9 +29,6 @@ interface Pump {
 /** As much as an SSH channel's window holds, twice: more under way would only wait. */
 export const underWayBytes = 4 * 2 ** 20;
 
-/** The runtime counts what lies outside of its heap too late: after so many bytes it is told to look. */
-const collectedBytes = 64 * 2 ** 20;
-
 /** Copies in order, with many reads and many writes under way. Returns where it ended. */
 export async function pump({ source, sink, from = 0, to, blockBytes, signal, onBytes }: Pump): Promise<number> {
   const reads: { readonly position: number; readonly length: number; readonly data: Promise<Buffer | undefined> }[] =
@@ -40,7 +38,7 @@ export async function pump({ source, sink, from = 0, to, blockBytes, signal, onB
   const failures: unknown[] = [];
   let next = from;
   let written = from;
-  let untilCollected = collectedBytes;
+  const collect = collector();
 
   const readMore = () => {
     // A source whose length is not known is read one block at a time beyond its first.
@@ -62,11 +60,7 @@ export async function pump({ source, sink, from = 0, to, blockBytes, signal, onB
     ).then(() => void writes.delete(writing));
     writes.add(writing);
     written = position + data.length;
-    untilCollected -= data.length;
-    if (untilCollected <= 0) {
-      untilCollected = collectedBytes;
-      Bun.gc(true);
-    }
+    collect(data.length);
   };
 
   try {
