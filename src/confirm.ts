@@ -13,7 +13,7 @@ export async function confirmPlan(
   if (command.effect !== "spend" && command.effect !== "destroy") return undefined;
   const plan = await command.plan?.(input, context);
   if (plan === undefined || context.globals.yes || !isWorthAsking(plan)) return undefined;
-  const { askYesNo, canAsk } = await import("./terminal/ask.ts");
+  const { askInTurn, askYesNo, canAsk } = await import("./terminal/ask.ts");
   const { terminal } = context.world;
   if (context.globals.json || !canAsk(terminal)) {
     throw new UsageError(`this would ${describePlan(plan)}, and nobody can be asked here`, {
@@ -21,7 +21,8 @@ export async function confirmPlan(
     });
   }
   context.progress(undefined);
-  if (await askYesNo(`${sentence(describePlan(plan))}?`, terminal, context.signal)) return plan;
+  const question = `${sentence(describePlan(plan))}?`;
+  if (await askInTurn(context, () => askYesNo(question, terminal, context.signal))) return plan;
   throw new GpuError("nothing was done: the answer was no");
 }
 

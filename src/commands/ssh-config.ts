@@ -60,18 +60,15 @@ export default defineCommand({
     async function agree(): Promise<boolean> {
       const { terminal } = world;
       if (context.globals.yes) return true;
-      const { askYesNo, canAsk } = await import("../terminal/ask.ts");
+      const { askInTurn, askYesNo, canAsk } = await import("../terminal/ask.ts");
       const userConfig = await files.userConfigPath(world);
       if (context.globals.json || !canAsk(terminal)) {
         throw new UsageError(`this would add a line to \`${userConfig}\`, and nobody can be asked here`, {
           hint: "`--yes` says yes beforehand",
         });
       }
-      return await askYesNo(
-        `Add \`${files.includeLine(world)}\` at the top of ${userConfig}?`,
-        terminal,
-        context.signal,
-      );
+      const question = `Add \`${files.includeLine(world)}\` at the top of ${userConfig}?`;
+      return await askInTurn(context, () => askYesNo(question, terminal, context.signal));
     }
   },
   view({ did, text, path, userConfig, isIncluded }) {

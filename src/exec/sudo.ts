@@ -17,18 +17,15 @@ export class SudoPassword {
   }
 
   async #ask(): Promise<string> {
-    const { world: { terminal }, around, signal } = this.#context;
-    const { askSecret, canAsk } = await import("../terminal/ask.ts");
+    const { world: { terminal }, signal } = this.#context;
+    const { askInTurn, askSecret, canAsk } = await import("../terminal/ask.ts");
     if (!canAsk(terminal)) {
       throw new UsageError("sudo wants a password there, and nobody can be asked for it here", {
         hint: "run this in a terminal, or allow sudo without a password there",
       });
     }
-    let password = "";
-    await around(async () => {
-      password = await askSecret(terminal, { question: "Password for sudo", flag: "--sudo", signal });
-    });
-    return password;
+    const question = { question: "Password for sudo", flag: "--sudo", signal };
+    return await askInTurn(this.#context, () => askSecret(terminal, question));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Context } from "../command.ts";
 import { connectInstance } from "../rent/connect.ts";
 import type { Session } from "../ssh/session.ts";
-import { askSecret, askText, canAsk } from "../terminal/ask.ts";
+import { personAt } from "./ask-person.ts";
 import type { Reach } from "./reach.ts";
 import type { Target } from "./target.ts";
 
@@ -29,18 +29,8 @@ function reachOf(context: Context): Promise<Reach> {
   return known;
 }
 
-async function openReach({ world, note, progress, signal }: Context): Promise<Reach> {
+async function openReach(context: Context): Promise<Reach> {
   const { Reach } = await import("./reach.ts");
-  const { terminal } = world;
-  return new Reach({
-    world,
-    note,
-    askPerson: canAsk(terminal)
-      ? ({ text, isSecret }) => {
-        progress(undefined);
-        const question = { question: text, flag: "--identity", signal };
-        return isSecret ? askSecret(terminal, { ...question, isExact: true }) : askText(terminal, question);
-      }
-      : undefined,
-  });
+  const { world, note } = context;
+  return new Reach({ world, note, askPerson: personAt(context) });
 }

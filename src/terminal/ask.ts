@@ -32,6 +32,16 @@ export function canAsk(terminal: Terminal): boolean {
   return terminal.stdin.isTTY && terminal.stderr.isTTY;
 }
 
+/** Asks in its turn: below the lines that are still being written, and with none of them in between. */
+export async function askInTurn<T>(
+  { around }: { around(write: () => Promise<void>): Promise<void> },
+  ask: () => Promise<T>,
+): Promise<T> {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  await around(async () => resolve(await ask()));
+  return await promise;
+}
+
 /** Asks yes or no on the terminal; no is the default. Only for a terminal: callers check `canAsk` first. */
 export async function askYesNo(question: string, terminal: Terminal, signal?: AbortSignal): Promise<boolean> {
   const { confirm } = await import("@clack/prompts");

@@ -65,7 +65,7 @@ export default defineCommand({
     const { selectTarget } = await import("../../hosts/select.ts");
     const { startTunnel } = await import("../../background/client.ts");
     const { toTunnel } = await import("../../background/tunnel.ts");
-    const { canAsk } = await import("../../terminal/ask.ts");
+    const { personAt } = await import("../../hosts/ask-person.ts");
     const { world, signal, progress } = context;
     const others = [...reverse.map(parseReverse), ...socks.map(parseSocks)];
     const target = await selectTarget(context, selectionOf(given, word === undefined ? [] : [word]));
@@ -75,7 +75,7 @@ export default defineCommand({
     const report = await startTunnel(
       world,
       { name: name ?? target.name, to, routes, reach: reachWords(word, given) },
-      { signal, ask: canAsk(world.terminal) ? (question) => askPerson(question, context) : undefined },
+      { signal, ask: personAt(context) },
     );
     return toTunnel(report);
   },
@@ -122,14 +122,4 @@ async function destinationOf({ world }: Context, target: Target): Promise<Destin
   if (target.kind === "host") return { kind: "host", name: target.name, login: target.login };
   const { instanceDestination } = await import("../../background/destination.ts");
   return await instanceDestination(world, target.launch);
-}
-
-async function askPerson(
-  { text, isSecret }: { text: string; isSecret: boolean },
-  { world: { terminal }, signal, progress }: Context,
-): Promise<string> {
-  const { askSecret, askText } = await import("../../terminal/ask.ts");
-  progress(undefined);
-  const question = { question: text, flag: "--identity", signal };
-  return isSecret ? await askSecret(terminal, question) : await askText(terminal, question);
 }
