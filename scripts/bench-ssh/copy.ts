@@ -1,11 +1,10 @@
 // `gpu cp` beside scp and `gpu sync` beside rsync, against one sshd: `scripts/bench ssh copy [runs]`.
 import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { type Sshd, startSshd } from "../../test/interop/sshd.ts";
-import { build, executable } from "../build.ts";
+import { executable } from "../build.ts";
+import { type BenchClient, benchClient, memoryOf, prepare } from "./bench-client.ts";
 
 /** At least so many times as fast as the peer. */
 const target = 0.8;
@@ -14,9 +13,6 @@ const fileCount = 10_000;
 const manyFiles = 100_000;
 /** With a gigabyte and with ten times the files: neither may take more than that. */
 const memoryBytes = 400 * 2 ** 20;
-
-/** Program → Debian's package of it. */
-const peers = { scp: "openssh-client", rsync: "rsync", sshd: "openssh-server" };
 
 interface Race {
   readonly name: string;
@@ -32,30 +28,18 @@ interface Result {
 }
 
 export default async function copy([runs = "5"]: readonly string[]): Promise<void> {
-  const PATH = `${process.env.PATH}:/usr/sbin`;
-  const missing = Object.entries(peers).filter(([program]) => !Bun.which(program, { PATH }));
-  if (missing.length > 0) {
-    throw new Error(`not there: ${missing.map(([program, name]) => `${program} (Debian: ${name})`).join(", ")}`);
-  }
-  await build();
+  await prepare(["scp", "rsync"]);
   await using sshd = await startSshd();
-  const folder = mkdtempSync(join(tmpdir(), "gpu-bench-copy-"));
-  try {
-    mkdirSync(join(folder, "home/.ssh"), { recursive: true, mode: 0o700 });
-    const { port } = sshd.address;
-    writeFileSync(join(folder, "home/.ssh/known_hosts"), `[127.0.0.1]:${port} ${sshd.hostKey}\n`);
-    spawnSync("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", `${gibibyte}`, join(folder, "large")]);
-    writeTree(join(folder, "tree"), fileCount);
-    const env = { HOME: join(folder, "home"), PATH };
-    const results = measure(racesOf(folder, sshd), { runs: Number(runs), env });
-    const ratios = print(results);
-    const most = await memory(folder, sshd, env);
-    const slow = ratios.filter(({ ratio }) => ratio < target).map(({ name, ratio }) => `${name}: ${ratio.toFixed(2)}`);
-    if (slow.length > 0) throw new Error(`not met (${target}): ${slow.join(", ")}`);
-    if (most > memoryBytes) throw new Error(`not met: ${mib(most)} MiB of memory, at most ${mib(memoryBytes)}`);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using client = benchClient(sshd);
+  const { home, env } = client;
+  spawnSync("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", `${gibibyte}`, join(home, "large")]);
+  writeTree(join(home, "tree"), fileCount);
+  const results = measure(racesOf(client, sshd), { runs: Number(runs), env });
+  const ratios = print(results);
+  const most = await memory(client, sshd);
+  const slow = ratios.filter(({ ratio }) => ratio < target).map(({ name, ratio }) => `${name}: ${ratio.toFixed(2)}`);
+  if (slow.length > 0) throw new Error(`not met (${target}): ${slow.join(", ")}`);
+  if (most > memoryBytes) throw new Error(`not met: ${mib(most)} MiB of memory, at most ${mib(memoryBytes)}`);
 }
 
 /** Files of some hundred bytes, as in a repository. */
@@ -67,14 +51,15 @@ function writeTree(root: string, count: number): void {
   }
 }
 
-function racesOf(folder: string, sshd: Sshd): Race[] {
-  const there = `${sshd.address.user}@127.0.0.1`;
-  const at = (name: string) => join(folder, name);
-  const gpu = (command: "cp" | "sync", ...words: string[]) => [executable, command, ...words, ...reach(sshd)];
-  const scp = (
+function racesOf({ home, gpuFlags, opensshFlags }: BenchClient, { address: { user, port } }: Sshd): Race[] {
+  const there = `${user}@127.0.0.1`;
+  const at = (name: string) => join(home, name);
+  const gpu = (
+    command: "cp" | "sync",
     ...words: string[]
-  ) => ["scp", "-q", "-P", `${sshd.address.port}`, ...opensshFlags(folder, sshd), ...words];
-  const ssh = `ssh -p ${sshd.address.port} ${opensshFlags(folder, sshd).join(" ")}`;
+  ) => [executable, command, ...words, ...gpuFlags, "--no-ssh-config"];
+  const scp = (...words: string[]) => ["scp", "-q", "-P", `${port}`, ...opensshFlags, ...words];
+  const ssh = `ssh -p ${port} ${opensshFlags.join(" ")}`;
   const rsync = (...words: string[]) => ["rsync", "-a", "-e", ssh, ...words];
   const forget = (...names: string[]) => () => {
     for (const name of names) rmSync(at(name), { recursive: true, force: true });
@@ -118,19 +103,6 @@ function racesOf(folder: string, sshd: Sshd): Race[] {
   ];
 }
 
-function reach({ address: { port }, privateKeyPath }: Sshd): string[] {
-  return ["--identity", privateKeyPath, "--port", `${port}`, "--no-ssh-config"];
-}
-
-function opensshFlags(folder: string, { privateKeyPath }: Sshd): string[] {
-  const options = [
-    "BatchMode=yes",
-    "IdentitiesOnly=yes",
-    `UserKnownHostsFile=${join(folder, "home/.ssh/known_hosts")}`,
-  ];
-  return ["-F", "none", "-i", privateKeyPath, ...options.flatMap((option) => ["-o", option])];
-}
-
 /** One after the other, round after round, so that a busy moment meets both. */
 function measure(
   races: readonly Race[],
@@ -170,9 +142,9 @@ function print(results: ReadonlyMap<string, Result>) {
 }
 
 /** The most memory that a long file and many files take, in bytes. */
-async function memory(folder: string, sshd: Sshd, env: Readonly<Record<string, string>>): Promise<number> {
-  const at = (name: string) => join(folder, name);
-  const there = (name: string) => `${sshd.address.user}@127.0.0.1:${at(name)}`;
+async function memory({ home, env, gpuFlags }: BenchClient, { address: { user } }: Sshd): Promise<number> {
+  const at = (name: string) => join(home, name);
+  const there = (name: string) => `${user}@127.0.0.1:${at(name)}`;
   writeTree(at("many"), manyFiles);
   const commands: [string, string[]][] = [
     ["1 GiB there", ["cp", at("large"), there("large-there")]],
@@ -185,7 +157,7 @@ async function memory(folder: string, sshd: Sshd, env: Readonly<Record<string, s
   console.log();
   for (const [name, words] of commands) {
     const startedAt = performance.now();
-    const bytes = await peakOf([executable, ...words, ...reach(sshd)], env);
+    const bytes = await peakOf([executable, ...words, ...gpuFlags, "--no-ssh-config"], env);
     console.log(`${name}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s, ${mib(bytes)} MiB`);
     most = Math.max(most, bytes);
   }
@@ -196,15 +168,7 @@ async function memory(folder: string, sshd: Sshd, env: Readonly<Record<string, s
 async function peakOf(command: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
   const child = Bun.spawn([...command], { env, stdout: "ignore", stderr: "ignore" });
   let peak = 0;
-  const look = () => {
-    try {
-      const kibibytes = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1];
-      peak = Math.max(peak, Number(kibibytes ?? 0) * 1024);
-    } catch {
-      // It has ended.
-    }
-  };
-  const looking = setInterval(look, 20);
+  const looking = setInterval(() => peak = Math.max(peak, memoryOf(child.pid, "VmHWM")), 20);
   const exitCode = await child.exited;
   clearInterval(looking);
   if (exitCode !== 0) throw new Error(`${command.slice(0, 3).join(" ")} ended with ${exitCode}`);

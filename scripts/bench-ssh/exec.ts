@@ -1,26 +1,16 @@
 // `echo hi` on 100 hosts beside pdsh, parallel-ssh and clush, then 1,000 hosts and 1 GB: `scripts/bench ssh exec [runs]`.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { type Sshd, startSshd } from "../../test/interop/sshd.ts";
-import { build, executable } from "../build.ts";
+import { executable } from "../build.ts";
 import { median } from "../median.ts";
+import { type BenchClient, benchClient, memoryOf, prepare } from "./bench-client.ts";
 
 /** At least so many times as fast as the fastest peer. */
 const target = 3.5;
 /** Hosts at once: what most of them do without being told, and twice that. */
 const fanouts = [32, 64] as const;
 const hostCount = 100;
-
-/** Program → Debian's package of it. */
-const peers = {
-  pdsh: "pdsh",
-  "parallel-ssh": "pssh",
-  clush: "clustershell",
-  ssh: "openssh-client",
-  sshd: "openssh-server",
-};
 
 interface Contestant {
   readonly name: string;
@@ -34,28 +24,19 @@ interface Ran {
 }
 
 export default async function exec([runs = "5"]: readonly string[]): Promise<void> {
-  const PATH = `${process.env.PATH}:/usr/sbin`;
-  const missing = Object.entries(peers).filter(([program]) => !Bun.which(program, { PATH }));
-  if (missing.length > 0) {
-    throw new Error(`not there: ${missing.map(([program, name]) => `${program} (Debian: ${name})`).join(", ")}`);
-  }
-  await build();
+  await prepare(["pdsh", "parallel-ssh", "clush", "ssh"]);
   await using sshd = await startSshd([], ["0.0.0.0"]);
-  const home = mkdtempSync(join(tmpdir(), "gpu-bench-"));
-  try {
-    const env = { HOME: home, PATH, GPU_NO_SHARE: "1" };
-    writeFiles(home, sshd);
-    const all = contestants(home, sshd);
-    const times = await measureAll(all, { runs: Number(runs), env });
-    print(all, times);
-    const fastest = Math.min(...all.slice(1).map(({ name }) => best(times, name)));
-    const ratio = fastest / best(times, "gpu exec");
-    console.log(`\n${ratio.toFixed(1)} times as fast as the fastest peer (target: ${target})`);
-    await more(home, sshd, env);
-    if (ratio < target) throw new Error(`not met: ${ratio.toFixed(2)} of ${target}`);
-  } finally {
-    rmSync(home, { recursive: true, force: true });
-  }
+  using client = benchClient(sshd, addresses(1000));
+  const env = { ...client.env, GPU_NO_SHARE: "1" };
+  writeHosts(client.home, sshd);
+  const all = contestants(client, sshd);
+  const times = await measureAll(all, { runs: Number(runs), env });
+  print(all, times);
+  const fastest = Math.min(...all.slice(1).map(({ name }) => best(times, name)));
+  const ratio = fastest / best(times, "gpu exec");
+  console.log(`\n${ratio.toFixed(1)} times as fast as the fastest peer (target: ${target})`);
+  await more(client, sshd, env);
+  if (ratio < target) throw new Error(`not met: ${ratio.toFixed(2)} of ${target}`);
 }
 
 /** 127.0.1.1 and so on: every address in 127.0.0.0/8 is this computer. */
@@ -63,27 +44,21 @@ function addresses(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `127.0.${1 + Math.floor(index / 250)}.${1 + index % 250}`);
 }
 
-function writeFiles(home: string, { address: { port, user }, hostKey }: Sshd): void {
-  mkdirSync(join(home, ".ssh"), { mode: 0o700 });
-  writeFileSync(
-    join(home, ".ssh/known_hosts"),
-    addresses(1000).map((host) => `[${host}]:${port} ${hostKey}\n`).join(""),
-  );
-  const list = (count: number) => addresses(count).map((host) => `${user}@${host}:${port}\n`).join("");
+function writeHosts(home: string, { address: { user } }: Sshd): void {
+  const list = (count: number) => addresses(count).map((host) => `${user}@${host}\n`).join("");
   writeFileSync(join(home, "hosts"), list(hostCount));
   writeFileSync(join(home, "hosts1000"), list(1000));
   writeFileSync(join(home, "pssh-hosts"), addresses(hostCount).map((host) => `${host}\n`).join(""));
 }
 
-function contestants(home: string, { address: { port, user }, privateKeyPath }: Sshd): Contestant[] {
+function contestants({ home, gpuFlags, opensshFlags }: BenchClient, { address: { port, user } }: Sshd): Contestant[] {
   const range = `127.0.1.[1-${hostCount}]`;
-  const options = `-F none -p ${port} -i ${privateKeyPath} -o IdentitiesOnly=yes -o BatchMode=yes ` +
-    `-o UserKnownHostsFile=${home}/.ssh/known_hosts`;
+  const options = `-p ${port} ${opensshFlags.join(" ")}`;
   const hi = ["echo", "hi"];
   return [
     {
       name: "gpu exec",
-      command: (fanout) => gpuCommand(join(home, "hosts"), privateKeyPath, ["--jobs", `${fanout}`, "--", ...hi]),
+      command: (fanout) => gpuCommand(join(home, "hosts"), [...gpuFlags, "--jobs", `${fanout}`, "--", ...hi]),
     },
     {
       name: "pdsh",
@@ -104,8 +79,8 @@ function contestants(home: string, { address: { port, user }, privateKeyPath }: 
   ];
 }
 
-function gpuCommand(hosts: string, key: string, rest: readonly string[]): string[] {
-  return [executable, "exec", "--hosts-file", hosts, "--identity", key, ...rest];
+function gpuCommand(hosts: string, rest: readonly string[]): string[] {
+  return [executable, "exec", "--hosts-file", hosts, ...rest];
 }
 
 type Times = ReadonlyMap<string, number[]>;
@@ -143,21 +118,12 @@ async function run(
     stream instanceof ReadableStream ? new Response(stream).text() : "";
   // Not `resourceUsage`: what that says of a small child is the size of this process, which it was forked from.
   let maxRssBytes = 0;
-  const watching = setInterval(() => maxRssBytes = Math.max(maxRssBytes, peakOf(child.pid)), 20);
+  const watching = setInterval(() => maxRssBytes = Math.max(maxRssBytes, memoryOf(child.pid, "VmHWM")), 20);
   const [printed, errors] = await Promise.all([read(child.stdout), read(child.stderr), child.exited]);
   clearInterval(watching);
   const ms = performance.now() - startedAt;
   if (child.exitCode !== 0) throw new Error(`${command[0]} ended with ${child.exitCode}: ${errors.slice(-500)}`);
   return { ms, maxRssBytes, stdout: printed };
-}
-
-/** The most memory that a process ever held, in bytes: VmHWM of proc_pid_status(5). */
-function peakOf(pid: number): number {
-  try {
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
-  } catch {
-    return 0; // It has just ended.
-  }
 }
 
 /** With the better of the two fanouts. */
@@ -178,33 +144,27 @@ function print(all: readonly Contestant[], times: Times): void {
 }
 
 /** What has no peer, or is only reported. */
-async function more(home: string, sshd: Sshd, env: Readonly<Record<string, string>>): Promise<void> {
-  const { privateKeyPath, address: { port, user } } = sshd;
+async function more(
+  { home, gpuFlags, opensshFlags }: BenchClient,
+  { address: { port, user } }: Sshd,
+  env: Readonly<Record<string, string>>,
+): Promise<void> {
   const megabytes = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
-  const hundred = await run(gpuCommand(join(home, "hosts"), privateKeyPath, ["--", "echo", "hi"]), env);
-  const thousand = await run(gpuCommand(join(home, "hosts1000"), privateKeyPath, ["--fold", "--", "echo", "hi"]), env);
+  const hundred = await run(gpuCommand(join(home, "hosts"), [...gpuFlags, "--", "echo", "hi"]), env);
+  const thousand = await run(gpuCommand(join(home, "hosts1000"), [...gpuFlags, "--fold", "--", "echo", "hi"]), env);
   console.log(
     `\n100 hosts: ${megabytes(hundred.maxRssBytes)} of memory; 1,000 hosts: ${megabytes(thousand.maxRssBytes)}, ${
       (thousand.ms / 1000).toFixed(1)
     } s`,
   );
-  const host = ["--host", `${user}@127.0.1.1:${port}`, "--identity", privateKeyPath];
+  const host = [...gpuFlags, "--host", `${user}@127.0.1.1`];
   const nothing = Bun.file("/dev/null");
   const gigabyte = "head -c 1000000000 /dev/zero";
   const ours = await run([executable, "exec", ...host, "--", gigabyte], env, nothing);
-  const known = `UserKnownHostsFile=${home}/.ssh/known_hosts`;
-  const ssh = ["ssh", "-F", "none", "-o", known, "-i", privateKeyPath, "-p", `${port}`, `${user}@127.0.1.1`];
+  const ssh = ["ssh", ...opensshFlags, "-p", `${port}`, `${user}@127.0.1.1`];
   const theirs = await run([...ssh, gigabyte], env, nothing);
   const lines = await run(
-    [
-      executable,
-      "exec",
-      ...host,
-      "--host",
-      `${user}@127.0.1.2:${port}`,
-      "--",
-      "seq 1000000",
-    ],
+    [executable, "exec", ...host, "--host", `${user}@127.0.1.2`, "--", "seq 1000000"],
     env,
     nothing,
   );

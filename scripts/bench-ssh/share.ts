@@ -1,31 +1,26 @@
 // A warm command beside `ssh` through a live ControlMaster, start included, then 1 GB: `scripts/bench ssh share [runs]`.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { type Sshd, startSshd } from "../../test/interop/sshd.ts";
-import { build, executable } from "../build.ts";
+import { executable } from "../build.ts";
 import { median } from "../median.ts";
+import { type BenchClient, benchClient, memoryOf, prepare } from "./bench-client.ts";
 
 /** At most so many times as long as the peer takes. */
 const target = 3;
 const longBytes = 1_000_000_000;
-
-/** Program → Debian's package of it. */
-const peers = { ssh: "openssh-client", sshd: "openssh-server" };
+/** While a long output passes through the background process. */
+const memoryBytes = 250_000_000;
 
 export default async function share([runs = "60"]: readonly string[]): Promise<void> {
-  const PATH = `${process.env.PATH}:/usr/sbin`;
-  const missing = Object.entries(peers).filter(([program]) => !Bun.which(program, { PATH }));
-  if (missing.length > 0) {
-    throw new Error(`not there: ${missing.map(([program, name]) => `${program} (Debian: ${name})`).join(", ")}`);
-  }
-  await build();
+  await prepare(["ssh"]);
   await using sshd = await startSshd();
-  const home = mkdtempSync(join(tmpdir(), "gpu-bench-"));
-  const env = { HOME: home, PATH };
-  const { ours, theirs, exit } = commandsFor(home, sshd);
+  using client = benchClient(sshd);
+  const { home, env } = client;
+  const { ours, theirs, exit } = commandsFor(client, sshd);
+  let mostBytes = 0;
   try {
     const contestants = [
       { name: "ssh, ControlMaster", command: theirs("true") },
@@ -53,25 +48,26 @@ export default async function share([runs = "60"]: readonly string[]): Promise<v
     const ratio = (medians[1] ?? NaN) / peer;
     console.log(`${ratio.toFixed(2)} times as long as ssh through a live ControlMaster (target: ${target})\n`);
     for (const [name, command] of [["ssh, ControlMaster", theirs], ["gpu exec, warm", ours]] as const) {
-      const { ms, mostMb } = await long(command(`head -c ${longBytes} /dev/zero`), env, () => backgroundOf(home));
+      const { ms, most } = await long(command(`head -c ${longBytes} /dev/zero`), env, () => backgroundOf(home));
+      mostBytes = most;
       const rate = `${(longBytes / 1000 / ms).toFixed(0)} MB/s`.padStart(11);
-      const memory = command === ours ? `, background process at most ${mostMb.toFixed(0)} MB` : "";
+      const memory = command === ours ? `, background process at most ${(most / 1e6).toFixed(0)} MB` : "";
       console.log(`${name.padEnd(22)}${rate} of 1 GB${memory}`);
     }
     if (ratio > target) throw new Error(`not met: ${ratio.toFixed(2)} of ${target}`);
+    if (mostBytes > memoryBytes) throw new Error(`not met: ${mostBytes} bytes of memory, at most ${memoryBytes}`);
   } finally {
     spawnSync(exit[0] ?? "", exit.slice(1), { env });
     const pid = backgroundOf(home);
     if (pid !== undefined) process.kill(pid, "SIGTERM");
-    rmSync(home, { recursive: true, force: true });
   }
 }
 
 /** Command lines of both, with the same key and the same host, and the one that ends the master. */
-function commandsFor(home: string, { address: { host, port, user }, hostKey, privateKeyPath }: Sshd) {
-  mkdirSync(join(home, ".ssh"), { mode: 0o700 });
-  const knownHosts = join(home, ".ssh", "known_hosts");
-  writeFileSync(knownHosts, `[${host}]:${port} ${hostKey}\n`, { mode: 0o600 });
+function commandsFor(
+  { home, knownHosts, gpuFlags }: BenchClient,
+  { address: { host, port, user }, privateKeyPath }: Sshd,
+) {
   const lines = [
     ["HostName", host],
     ["Port", port],
@@ -87,7 +83,7 @@ function commandsFor(home: string, { address: { host, port, user }, hostKey, pri
   return {
     theirs: (line: string) => ["ssh", "-F", config, "machine", line],
     ours: (line: string, ...flags: string[]) => [
-      ...[executable, "exec", "--host", `${user}@${host}:${port}`, "-i", privateKeyPath],
+      ...[executable, "exec", "--host", `${user}@${host}`, ...gpuFlags],
       ...[...flags, "--", line],
     ],
     exit: ["ssh", "-F", config, "-O", "exit", "machine"],
@@ -98,22 +94,17 @@ async function long(
   [file = "", ...argv]: readonly string[],
   env: Record<string, string>,
   background: () => number | undefined,
-): Promise<{ ms: number; mostMb: number }> {
+): Promise<{ ms: number; most: number }> {
   const pid = background();
-  let mostMb = 0;
-  const watching = setInterval(() => mostMb = Math.max(mostMb, pid === undefined ? 0 : memoryOf(pid)), 50);
+  let most = 0;
+  const watching = setInterval(() => most = Math.max(most, pid === undefined ? 0 : memoryOf(pid, "VmRSS")), 50);
   const startedAt = performance.now();
   const child = spawn(file, argv, { env, stdio: ["ignore", "pipe", "inherit"] });
   let byteCount = 0;
   for await (const chunk of child.stdout) byteCount += chunk.length;
   clearInterval(watching);
   if (byteCount !== longBytes) throw new Error(`${file} gave ${byteCount} of ${longBytes} bytes`);
-  return { ms: performance.now() - startedAt, mostMb };
-}
-
-/** Resident, in MB. */
-function memoryOf(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+  return { ms: performance.now() - startedAt, most };
 }
 
 function backgroundOf(home: string): number | undefined {

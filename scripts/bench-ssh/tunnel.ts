@@ -1,12 +1,11 @@
 // A tunnel beside `ssh -L` and autossh, to the same OpenSSH server: `scripts/bench ssh tunnel [MB]`.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { freePort, type Sshd, startSshd } from "../../test/interop/sshd.ts";
-import { build, executable } from "../build.ts";
+import { executable } from "../build.ts";
 import { median } from "../median.ts";
+import { benchClient, prepare } from "./bench-client.ts";
 import { download, request, requests, untilAnswered, upload } from "./tunnel-measures.ts";
 
 /** A tunnel to a server of its own, so that the sessions of one can be killed without the others. */
@@ -25,15 +24,10 @@ interface Row {
   readonly target?: { readonly text: string; readonly isMet: boolean };
 }
 
-const peers = ["ssh", "autossh", "sshd"];
 const gpu = "gpu tunnel";
 
 export default async function tunnel([megabytes = "300"]: readonly string[]): Promise<void> {
-  const missing = peers.filter((name) => !Bun.which(name, { PATH: `${process.env.PATH}:/usr/sbin` }));
-  if (missing.length > 0) {
-    throw new Error(`not there: ${missing.join(", ")} (Debian: openssh-client, openssh-server, autossh)`);
-  }
-  await build();
+  await prepare(["ssh", "autossh"]);
   await using stack = new AsyncDisposableStack();
   const far = spawn(process.execPath, [join(import.meta.dir, "tunnel-far-end.ts")], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -64,21 +58,14 @@ interface Given {
 /** The executable, as somebody who owns a machine uses it. */
 async function openGpu({ stack, ports }: Given): Promise<Contestant> {
   const sshd = stack.use(await startSshd());
-  const { address: { port, user }, hostKey, privateKeyPath } = sshd;
-  const home = mkdtempSync(join(tmpdir(), "gpu-bench-"));
-  stack.defer(() => rmSync(home, { recursive: true, force: true }));
-  mkdirSync(join(home, ".ssh"), { mode: 0o700 });
-  writeFileSync(join(home, ".ssh/known_hosts"), `[127.0.0.1]:${port} ${hostKey}\n`);
+  const { env, gpuFlags } = stack.use(benchClient(sshd));
   const run = (...argv: string[]) => {
-    const { status, stdout, stderr } = spawnSync(executable, argv, {
-      env: { HOME: home, PATH: process.env.PATH },
-      encoding: "utf8",
-    });
+    const { status, stdout, stderr } = spawnSync(executable, argv, { env, encoding: "utf8" });
     if (status !== 0) throw new Error(`gpu ${argv.join(" ")}: ${stderr}`);
     return stdout;
   };
   const forwards = ports.flatMap((each) => ["--forward", `0:127.0.0.1:${each}`]);
-  const host = ["--host", `${user}@127.0.0.1:${port}`, "--identity", privateKeyPath];
+  const host = ["--host", `${sshd.address.user}@127.0.0.1`, ...gpuFlags];
   const opened: { forwards: { localPort: number }[] } = JSON.parse(
     run("tunnel", "start", ...host, ...forwards, "--json"),
   );
@@ -93,18 +80,16 @@ async function openPeer(
   { command = "ssh", options = [] }: { command?: string; options?: string[] } = {},
 ): Promise<Contestant> {
   const sshd = stack.use(await startSshd());
-  const { address: { port, user }, hostKey, privateKeyPath, folder } = sshd;
-  const known = join(folder, "known_hosts");
-  writeFileSync(known, `[127.0.0.1]:${port} ${hostKey}\n`);
+  const { address: { port, user } } = sshd;
+  const { env, opensshFlags } = stack.use(benchClient(sshd));
   const local = await Promise.all(ports.map(() => freePort()));
   const child: ChildProcess = spawn(command, [
     ...(command === "autossh" ? ["-M", "0"] : []),
-    ...["-F", "none", "-N", "-p", String(port), "-i", privateKeyPath, "-o", "IdentitiesOnly=yes"],
-    ...["-o", `UserKnownHostsFile=${known}`, "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=QUIET"],
+    ...[...opensshFlags, "-N", "-p", String(port), "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=QUIET"],
     ...["-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=2", ...options],
     ...ports.flatMap((each, index) => ["-L", `127.0.0.1:${local[index]}:127.0.0.1:${each}`]),
     `${user}@127.0.0.1`,
-  ], { stdio: "ignore", env: { ...process.env, AUTOSSH_GATETIME: "0" } });
+  ], { stdio: "ignore", env: { ...env, AUTOSSH_GATETIME: "0" } });
   stack.defer(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill();
