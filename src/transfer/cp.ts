@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import type { Context } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { copyAll, type Side } from "./copy.ts";
+import { copyAll } from "./copy.ts";
+import type { Side } from "./destinations.ts";
 import type { CopyResult } from "./copied.ts";
 import { expand } from "./glob.ts";
 import { localBytes, localFiles } from "./local-files.ts";

@@ -1,6 +1,6 @@
 import { GpuError } from "../errors.ts";
 import { type Kind, statOf } from "./files.ts";
-import { isPartName } from "./copy-file.ts";
+import { isPartName } from "./part.ts";
 import { listMark } from "./far-scripts.ts";
 import type { Found, Listing } from "./listing.ts";
 import { type Bytes, bytesFrom, folderOf } from "./names.ts";

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import type { Context } from "../command.ts";
 import type { Session } from "../ssh/session.ts";
-import { copyAll, type Side } from "./copy.ts";
+import { copyAll } from "./copy.ts";
+import type { Side } from "./destinations.ts";
 import { localBytes, localFiles } from "./local-files.ts";
 import { parsePlace } from "./place.ts";
 import { remoteFiles } from "./remote-files.ts";

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { GpuError, systemCode } from "../errors.ts";
 import { reasonOf } from "../files.ts";
-import { isPartName } from "./copy-file.ts";
+import { isPartName } from "./part.ts";
 import { type Found, type Listing } from "./listing.ts";
 import { statOf } from "./files.ts";
 import { ignoreFiles, isIgnored, parseRules, type Rules } from "./ignored.ts";

@@ -1,24 +1,15 @@
 import { GpuError } from "../errors.ts";
-import { oneLine } from "../safe-text.ts";
 import type { Session } from "../ssh/session.ts";
 import type { World } from "../world.ts";
 import type { StagedArchive } from "./archive.ts";
 import type { Far, FarListing } from "./far.ts";
-import {
-  folderLine,
-  hashCommand,
-  listCommand,
-  packCommand,
-  packMark,
-  removeCommand,
-  stagePrefix,
-  unpackCommand,
-} from "./far-scripts.ts";
+import { behindMark, LeftNames } from "./far-answers.ts";
+import { hashCommand, listCommand, packCommand, removeCommand, stagePrefix, unpackCommand } from "./far-scripts.ts";
+import { type Ended, FarShell } from "./far-shell.ts";
 import { Handover } from "./handover.ts";
-import { LeftNames } from "./left-names.ts";
 import { ListingReader, type ReadListing, UnreadableListing } from "./far-listing.ts";
 import type { Listing } from "./listing.ts";
-import { bufferOf, type Bytes, bytesFrom, join, shown } from "./names.ts";
+import { type Bytes, bytesFrom, join, shown } from "./names.ts";
 import { stagedFolder } from "./place-plan.ts";
 import type { Refused } from "./refused.ts";
 import { readTar, type TarEntry } from "./tar-read.ts";
@@ -32,15 +23,6 @@ interface ShellFarOptions {
   readonly signal: AbortSignal;
 }
 
-/** How a command there ended. */
-interface Ended {
-  readonly exitCode: number;
-  /** The beginning of what it said on stderr, in harmless characters. */
-  readonly said: string;
-  /** Why, without what was being done to what. */
-  readonly reason: string;
-}
-
 interface Unpacked extends Ended {
   /** What did not get into place. */
   readonly left: readonly Bytes[];
@@ -52,12 +34,14 @@ const longestSmall = 2 ** 20;
 /** The tree on a machine with a shell and tar: everything is one command and one stream. */
 export class ShellFar implements Far {
   readonly #options: ShellFarOptions;
+  readonly #shell: FarShell;
   /** What the first listing found there to work with. */
   #tools: ReadonlySet<string> = new Set();
   #usable: "yes" | "no shell" | "no tar" = "no shell";
 
   constructor(options: ShellFarOptions) {
     this.#options = options;
+    this.#shell = new FarShell(options);
   }
 
   /** Whether this machine can be worked with like this; known once it was listed. */
@@ -99,7 +83,10 @@ export class ShellFar implements Far {
     const asked = paths.filter((path) => !path.includes("\n"));
     if (asked.length === 0) return new Map();
     let text = "";
-    await this.#run(hashCommand(tool), { ahead: names(asked), onStdout: (chunk) => void (text += bytesFrom(chunk)) });
+    await this.#shell.run(hashCommand(tool), {
+      ahead: names(asked),
+      onStdout: (chunk) => void (text += bytesFrom(chunk)),
+    });
     const lines = text.split("\n").flatMap((line) => /^\\?([0-9a-f]{64}) [ *]\.\/([^]*)$/.exec(line) ?? []);
     const found = new Map<Bytes, string>();
     for (let at = 0; at + 2 < lines.length; at += 3) found.set(lines[at + 2] ?? "", lines[at + 1] ?? "");
@@ -111,7 +98,7 @@ export class ShellFar implements Far {
     for (const [what, paths] of [["files", files], ["folders", folders]] as const) {
       if (paths.length === 0) continue;
       const left = new LeftNames();
-      const { exitCode, said, reason } = await this.#run(removeCommand(what), {
+      const { exitCode, said, reason } = await this.#shell.run(removeCommand(what), {
         ahead: names(paths),
         onStdout: (chunk) => left.push(chunk),
       });
@@ -145,7 +132,7 @@ export class ShellFar implements Far {
 
   async #unpack(archive: StagedArchive, bytes: AsyncIterable<Uint8Array>): Promise<Unpacked> {
     const left = new LeftNames();
-    const ended = await this.#run(unpackCommand, {
+    const ended = await this.#shell.run(unpackCommand, {
       ahead: `${archive.stage}\n`,
       archive: bytes,
       onStdout: (chunk) => left.push(chunk),
@@ -164,7 +151,7 @@ export class ShellFar implements Far {
   async *fetch(paths: readonly Bytes[]): AsyncGenerator<TarEntry> {
     if (paths.length === 0) return;
     const chunks = new Handover();
-    const ending = this.#run(packCommand, { ahead: names(paths), onStdout: (chunk) => chunks.give(chunk) })
+    const ending = this.#shell.run(packCommand, { ahead: names(paths), onStdout: (chunk) => chunks.give(chunk) })
       .then(({ exitCode, said }) => {
         // What vanished meanwhile is missing from the archive, and `tar` says so.
         chunks.end(
@@ -181,40 +168,13 @@ export class ShellFar implements Far {
 
   async #list(folder: Bytes): Promise<Ended & { read: ReadListing | undefined }> {
     const reader = new ListingReader();
-    const ended = await this.#run(listCommand, { folder, onStdout: (chunk) => reader.push(chunk) })
+    const ended = await this.#shell.run(listCommand, { folder, onStdout: (chunk) => reader.push(chunk) })
       .catch((error: unknown) => {
         // Whatever runs there is no shell of the usual kind.
         if (reader.hasBegun || !(error instanceof UnreadableListing)) throw error;
         return { exitCode: 0, said: "", reason: "" };
       });
     return { ...ended, read: reader.end() };
-  }
-
-  async #run(
-    command: string,
-    { folder = this.#options.folder, ahead = "", archive, onStdout }: {
-      folder?: Bytes;
-      ahead?: Bytes;
-      archive?: AsyncIterable<Uint8Array>;
-      onStdout?: (chunk: Uint8Array) => void | Promise<void>;
-    },
-  ): Promise<Ended> {
-    const { session, signal } = this.#options;
-    let said = "";
-    const { exitCode } = await session.exec(command, {
-      signal,
-      stdin: joined(bufferOf(folderLine(folder) + ahead), archive),
-      onStdout,
-      onStderr: (chunk) => {
-        if (said.length < 2000) said += Buffer.from(chunk).toString("utf8");
-      },
-    });
-    const [first = ""] = said.split("\n");
-    return {
-      exitCode,
-      said: oneLine(said, 300),
-      reason: oneLine(first.slice(first.lastIndexOf(": ") + 1), 200).trim(),
-    };
   }
 
   #refused(doing: "write" | "delete", path: Bytes, reason: string): Refused {
@@ -227,29 +187,7 @@ export class ShellFar implements Far {
   }
 }
 
-/** What comes behind the mark: before it, a start-up file may have printed something. */
-async function* behindMark(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let head: Buffer | undefined = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    if (head === undefined) {
-      yield chunk;
-      continue;
-    }
-    head = Buffer.concat([head, chunk]);
-    const at = head.indexOf(packMark);
-    if (at < 0 && head.length < longestSmall) continue;
-    if (at < 0) throw new GpuError("what `tar` sent cannot be read");
-    yield head.subarray(at + packMark.length);
-    head = undefined;
-  }
-}
-
 /** With `./` in front no name is taken for a flag. */
 function names(paths: readonly Bytes[]): Bytes {
   return paths.map((path) => `./${path}\0`).join("");
-}
-
-async function* joined(first: Uint8Array, rest: AsyncIterable<Uint8Array> | undefined): AsyncGenerator<Uint8Array> {
-  yield first;
-  if (rest) yield* rest;
 }

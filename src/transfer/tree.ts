@@ -1,5 +1,5 @@
 import { GpuError } from "../errors.ts";
-import { isPartName } from "./copy-file.ts";
+import { isPartName } from "./part.ts";
 import type { Entry, Files, Stat } from "./files.ts";
 import { type Bytes, foldedName, join, leadsOut, nameProblem, shown } from "./names.ts";
 
