@@ -86,7 +86,7 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
       ["queued", "running", "completed", "passed", "failed", "cancelled", "lost"].map((value) => ({ value, says: "" })),
     ),
   tunnel: async ({ world }) => {
-    const { tunnelStatus } = await import("./background/client.ts");
+    const { tunnelStatus } = await import("./background/tunnel-client.ts");
     return (await tunnelStatus(world)).map(({ name, state }) => ({ value: name, says: state }));
   },
 };

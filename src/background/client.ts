@@ -9,8 +9,6 @@ import { connectControl, type Connection } from "./connection.ts";
 import { providerVariables } from "./keys.ts";
 import { backgroundPlace, preparePlace } from "./place.ts";
 import { type Keys, Ping, protocolVersion, ReaperReport, SessionReport, type WatchRequest } from "./protocol.ts";
-import { type PersonQuestion, UnansweredError } from "./question.ts";
-import { forgetTunnel, lostTunnels } from "./tunnel-record.ts";
 import { type TunnelFilter, TunnelReport, type TunnelRequest } from "./tunnel-protocol.ts";
 
 /** What commands ask of the background process. */
@@ -40,8 +38,10 @@ export interface BackgroundClientOptions {
   readonly startTimeoutMs?: number;
 }
 
-type LookingWorld = Pick<World, "clock" | "folders" | "platform">;
-type ClientWorld = Pick<World, "clock" | "env" | "folders" | "platform" | "self" | "spawn">;
+/** What it takes to find the background process. */
+export type LookingWorld = Pick<World, "clock" | "folders" | "platform">;
+/** What it takes to start it, too. */
+export type ClientWorld = Pick<World, "clock" | "env" | "folders" | "platform" | "self" | "spawn">;
 
 /** The background process if one lives, else `undefined`: starts nothing. */
 export async function findBackground(
@@ -49,6 +49,17 @@ export async function findBackground(
 ): Promise<BackgroundClient | undefined> {
   const connection = await connectControl(backgroundPlace(world).socket);
   return connection && clientOver(connection);
+}
+
+/** The same, but throws where one lives and says nothing: it was stopped, or is stuck. */
+export async function answeringBackground(world: LookingWorld): Promise<BackgroundClient | undefined> {
+  const connection = await connectControl(backgroundPlace(world).socket);
+  if (!connection) return undefined;
+  const client = clientOver(connection);
+  // One of another version may answer otherwise than we expect, or with an error: it answers.
+  if (await inTime(world.clock, connection.ask("ping").then(() => true, () => true))) return client;
+  client[Symbol.dispose]();
+  throw silent();
 }
 
 /** The background process; starts it where none lives, and replaces one of another version that holds nothing. */
@@ -76,77 +87,14 @@ export async function backgroundClient(
   }
 }
 
-interface StartingTunnel {
-  readonly signal?: AbortSignal;
-  /** Puts a question to a person; what they say travels over the control socket and stays in memory. */
-  readonly ask?: (question: PersonQuestion) => Promise<string>;
-}
-
-/** Opens a tunnel that outlives this process; one that is interrupted while it opens does not stay. */
-export async function startTunnel(
-  world: ClientWorld,
-  request: TunnelRequest,
-  { signal, ask }: StartingTunnel = {},
-): Promise<TunnelReport> {
-  using background = await backgroundClient(world, { signal });
-  const stop = () => background[Symbol.dispose]();
-  signal?.addEventListener("abort", stop, { once: true });
-  try {
-    const answers: Record<string, string> = {};
-    for (;;) {
-      try {
-        return await background.startTunnel({ ...request, answers });
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (!ask || !(error instanceof UnansweredError)) throw error;
-        answers[error.question.text] = await ask(error.question);
-      }
-    }
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
-}
-
-/** The same, but throws where one lives and says nothing: it was stopped, or is stuck. */
-export async function answeringBackground(world: LookingWorld): Promise<BackgroundClient | undefined> {
-  const connection = await connectControl(backgroundPlace(world).socket);
-  if (!connection) return undefined;
-  const client = clientOver(connection);
-  // One of another version may answer otherwise than we expect: it answers.
-  if (await isHeard(connection, world)) return client;
-  client[Symbol.dispose]();
-  throw silent();
-}
-
-/** The tunnels of this state folder, with those that were lost with the process that held them. */
-export async function tunnelStatus(world: LookingWorld, filter: TunnelFilter = {}): Promise<TunnelReport[]> {
-  // What opens or closes meanwhile is not lost: that was there before it was asked, and is there still.
-  const before = new Set(lostTunnels(world, filter, () => false).map(({ name }) => name));
-  using background = await answeringBackground(world);
-  const held = await background?.tunnels(filter) ?? [];
-  const isHeld = (name: string) => !before.has(name) || held.some((tunnel) => tunnel.name === name);
-  return [...held, ...lostTunnels(world, filter, isHeld)];
-}
-
-/** Closes tunnels, and returns the last of each; those that were lost are forgotten. */
-export async function stopTunnels(world: LookingWorld, filter: TunnelFilter = {}): Promise<TunnelReport[]> {
-  using background = await answeringBackground(world);
-  const stopped = await background?.stopTunnels(filter) ?? [];
-  const lost = lostTunnels(world, filter, (name) => stopped.some((tunnel) => tunnel.name === name));
-  for (const { name } of lost) forgetTunnel(world, name);
-  return [...stopped, ...lost];
-}
-
 /** How long it may take to say what it is. */
 const answerMs = 3_000;
 
-/** Whether anything is said within that time, an error too, or the connection ends. */
-async function isHeard(connection: Connection, { clock }: Pick<World, "clock">): Promise<boolean> {
+/** What comes of a question, or undefined where that takes too long: one that was stopped takes connections all the same. */
+async function inTime<T>(clock: World["clock"], answer: Promise<T>): Promise<T | undefined> {
   const over = new AbortController();
-  // One that was stopped takes connections and says nothing.
-  const late = clock.sleep(answerMs, over.signal).then(() => false, () => false);
-  const heard = connection.ask("ping").then(() => true, () => true);
-  return await Promise.race([heard, late]).finally(() => over.abort(new Error("over")));
+  const late = clock.sleep(answerMs, over.signal).then(() => undefined, () => undefined);
+  return await Promise.race([answer, late]).finally(() => over.abort(new Error("over")));
 }
 
 const silent = () =>
@@ -160,11 +108,7 @@ async function usableClient(
   { world: { clock, self }, version }: { world: ClientWorld; version: string },
 ): Promise<BackgroundClient | undefined> {
   const client = clientOver(connection);
-  const over = new AbortController();
-  // One that was stopped takes connections and says nothing.
-  const late = clock.sleep(answerMs, over.signal).then(() => undefined, () => undefined);
-  const ping = await Promise.race([client.ping().catch(() => "on its way out" as const), late]);
-  over.abort(new Error("over"));
+  const ping = await inTime(clock, client.ping().catch(() => "on its way out" as const));
   if (ping === undefined || ping === "on its way out") {
     connection[Symbol.dispose]();
     if (ping === undefined) throw silent();

@@ -52,7 +52,7 @@ export async function forgetAll(
   { selectors, isDry }: { selectors: readonly string[]; isDry: boolean },
 ) {
   const { findWatched, forgetLaunch } = await import("../rent/forget.ts");
-  const { stopTunnels } = await import("../background/client.ts");
+  const { stopTunnels } = await import("../background/tunnel-client.ts");
   const journal = await context.journal();
   const rows = [];
   for (const launch of findWatched(journal, selectors)) {

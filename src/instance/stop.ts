@@ -82,7 +82,7 @@ export async function stopTargets(input: StopInput, context: Context): Promise<S
 
 /** What led to an instance leads nowhere once it is gone. */
 async function closeTunnels({ world, note }: Context, instanceId: string): Promise<void> {
-  const { stopTunnels } = await import("../background/client.ts");
+  const { stopTunnels } = await import("../background/tunnel-client.ts");
   // The instance is gone whatever becomes of them.
   await stopTunnels(world, { instanceId }).catch((error) => note(`its tunnels are still open: ${messageOf(error)}`));
 }

@@ -1,4 +1,4 @@
-import { startTunnel } from "../background/client.ts";
+import { startTunnel } from "../background/tunnel-client.ts";
 import { instanceDestination } from "../background/destination.ts";
 import type { Context } from "../command.ts";
 import { connectInstance } from "../rent/connect.ts";

@@ -19,7 +19,7 @@ export async function tunnelHandleOf(tunnel: Tunnel, context: Context): Promise<
     // It is in the background already.
     keep: () => Promise.resolve(),
     async close() {
-      const { stopTunnels } = await import("../background/client.ts");
+      const { stopTunnels } = await import("../background/tunnel-client.ts");
       await stopTunnels(world, { name: tunnel.name });
     },
   });

@@ -2,20 +2,7 @@ import type { Duplex } from "node:stream";
 import { messageOf } from "../errors.ts";
 import type { World } from "../world.ts";
 import type { Session } from "./session.ts";
-
-/** How closely a session is watched. All in milliseconds; what is left out has a default that suits a tunnel. */
-export interface Watchfulness {
-  /** Between two probes while something goes through it; 1 s. */
-  readonly busyProbeMs?: number;
-  /** Between two probes while nothing does; 2 s. */
-  readonly idleProbeMs?: number;
-  /** A probe without an answer for as long makes the session doubtful; 1.5 s, and more where answers took long before. */
-  readonly answerMs?: number;
-  /** A session that was silent for as long is dead; 60 s. */
-  readonly deadAfterMs?: number;
-  /** The same for one that has a successor: the other side lives, so this one will hardly speak again; 10 s. */
-  readonly replacedDeadAfterMs?: number;
-}
+import { limitsOf, type Watchfulness } from "./watchfulness.ts";
 
 /** However slow a line is, a probe that took longer is doubtful. */
 const answerMsMax = 15_000;
@@ -48,13 +35,7 @@ export class Link {
   constructor(session: Session, { clock, ...given }: Watchfulness & Pick<World, "clock">) {
     this.session = session;
     this.#clock = clock;
-    this.#limits = {
-      busyProbeMs: given.busyProbeMs ?? 1000,
-      idleProbeMs: given.idleProbeMs ?? 2000,
-      answerMs: given.answerMs ?? 1500,
-      deadAfterMs: given.deadAfterMs ?? 60_000,
-      replacedDeadAfterMs: given.replacedDeadAfterMs ?? 10_000,
-    };
+    this.#limits = limitsOf(given);
     this.#heardAt = clock.monotonic();
     void this.#live();
   }

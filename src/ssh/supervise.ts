@@ -1,9 +1,10 @@
 import { GpuError, messageOf } from "../errors.ts";
 import { SshError } from "./failure.ts";
-import { Link, type Watchfulness } from "./link.ts";
+import { Link } from "./link.ts";
 import { connectAgain } from "./reconnect.ts";
 import type { Session } from "./session.ts";
 import type { TunnelOptions, TunnelStatus } from "./tunnel.ts";
+import type { Watchfulness } from "./watchfulness.ts";
 
 /** A session that is opened again whenever it is lost or falls silent. */
 export interface Links {

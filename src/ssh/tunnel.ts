@@ -4,7 +4,7 @@ import { InterruptedError } from "../errors.ts";
 import type { World } from "../world.ts";
 import { SshError } from "./failure.ts";
 import type { LocalRoute, ReverseForward, Route } from "./forward.ts";
-import type { Link, Watchfulness } from "./link.ts";
+import type { Link } from "./link.ts";
 import { listenAll } from "./listen.ts";
 import { relay, type Traffic } from "./relay.ts";
 import type { RemoteConnection } from "./remote-ports.ts";
@@ -12,6 +12,7 @@ import { reversePorts } from "./reverse.ts";
 import type { Session } from "./session.ts";
 import { endWith, readSocksRequest, socksAnswer, type SocksOutcome, type SocksRequest } from "./socks.ts";
 import { type Links, supervise } from "./supervise.ts";
+import type { Watchfulness } from "./watchfulness.ts";
 
 /** Ports that lead to another machine, or from there to here, for as long as it is open. */
 export interface Tunnel extends AsyncDisposable {

@@ -5,14 +5,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  backgroundClient,
-  findBackground,
-  startTunnel,
-  stopTunnels,
-  tunnelStatus,
-} from "../../src/background/client.ts";
+import { backgroundClient, findBackground } from "../../src/background/client.ts";
 import { backgroundPlace } from "../../src/background/place.ts";
+import { startTunnel, stopTunnels, tunnelStatus } from "../../src/background/tunnel-client.ts";
 import type { TunnelRequest } from "../../src/background/tunnel-protocol.ts";
 import { isLocked } from "../../src/lock.ts";
 import { outside } from "../../src/outside.ts";

@@ -63,7 +63,7 @@ export default defineCommand({
     const word = named ?? instanceId;
     const { parseReverse, parseSocks } = await import("../../ssh/forward.ts");
     const { selectTarget } = await import("../../hosts/select.ts");
-    const { startTunnel } = await import("../../background/client.ts");
+    const { startTunnel } = await import("../../background/tunnel-client.ts");
     const { toTunnel } = await import("../../background/tunnel.ts");
     const { personAt } = await import("../../hosts/ask-person.ts");
     const { world, signal, progress } = context;

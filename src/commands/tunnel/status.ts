@@ -16,7 +16,7 @@ export default defineCommand({
   output: z.array(Tunnel),
   refreshMs: 1000,
   async run(_input, context) {
-    const { tunnelStatus } = await import("../../background/client.ts");
+    const { tunnelStatus } = await import("../../background/tunnel-client.ts");
     const { toTunnel } = await import("../../background/tunnel.ts");
     const { noteEndingLeases } = await import("../../rent/lease-warning.ts");
     const reports = await tunnelStatus(context.world);

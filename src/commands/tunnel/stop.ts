@@ -24,7 +24,7 @@ export default defineCommand({
   }),
   output: z.array(Tunnel),
   async run({ names, all }, context) {
-    const { stopTunnels, tunnelStatus } = await import("../../background/client.ts");
+    const { stopTunnels, tunnelStatus } = await import("../../background/tunnel-client.ts");
     const { toTunnel } = await import("../../background/tunnel.ts");
     const { world } = context;
     if (all && names.length > 0) throw new UsageError("`--all` means all tunnels, so no name goes with it");
@@ -53,7 +53,7 @@ export default defineCommand({
 
 /** By the tunnel's name, or all that lead to an instance, by whatever it is called. */
 async function stopMeant(name: string, context: Context): Promise<TunnelReport[]> {
-  const { stopTunnels } = await import("../../background/client.ts");
+  const { stopTunnels } = await import("../../background/tunnel-client.ts");
   const { world } = context;
   const byName = await stopTunnels(world, { name });
   if (byName.length > 0) return byName;
