@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { extract } from "../../src/ci/runner/extract.ts";
+import { readDirectory } from "../../src/ci/runner/zip-directory.ts";
+import { ArchiveFile } from "../../src/ci/runner/zip-file.ts";
 import { ZipWriter } from "../../src/ci/pack/zip.ts";
 import { testWith } from "../needs.ts";
 
@@ -68,10 +70,8 @@ z.open("huge").read(10)`;
   }`.text();
   const afterAt = entry.head.length + huge + tail.length;
   expect(said.trim()).toBe(`[('huge', ${huge}, ${huge}, 0), ('after', 3, 3, ${afterAt})]`);
-  const { open } = await import("node:fs/promises");
-  const { readDirectory } = await import("../../src/ci/runner/zip-directory.ts");
-  await using handle = await open(join(folder, "huge.zip"));
-  expect(await readDirectory(handle, { maxEntries: 10 })).toMatchObject([
+  using archive = new ArchiveFile(join(folder, "huge.zip"));
+  expect(readDirectory(archive, { maxEntries: 10 })).toMatchObject([
     { name: "huge", bytes: huge, packedBytes: huge, offset: 0 },
     { name: "after", bytes: 3, packedBytes: 3, offset: afterAt },
   ]);
@@ -89,6 +89,29 @@ testWith("python3")("more than 65535 files are counted in the larger record", as
   await expect(extract(join(folder, "many.zip"), target, { limits: { entries: 100, bytes: 10 } })).rejects.toThrow(
     "more than 100 files",
   );
+});
+
+test("more than 65535 files of a writer without zip64 are all of them", async () => {
+  const files = Object.fromEntries(Array.from({ length: 66_000 }, (_, i) => [`f${i}`, new Uint8Array(0)]));
+  await Bun.write(join(folder, "many.zip"), zipSync(files, { level: 0 }));
+  using archive = new ArchiveFile(join(folder, "many.zip"));
+  expect(readDirectory(archive, { maxEntries: 100_000 })).toHaveLength(66_000);
+  expect(() => readDirectory(archive, { maxEntries: 65_999 })).toThrow("more than 65999 files");
+});
+
+test("nothing is written of what is refused for a name, however late it comes", async () => {
+  const files = {
+    ...Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`f${i}`, text("x")])),
+    "a/../../x": text("x"),
+  };
+  await expect(unpack(zipSync(files))).rejects.toThrow("leads out of the project");
+  expect(await readdir(target)).toEqual([]);
+});
+
+test("refused: few files in very many folders", async () => {
+  const deep = Object.fromEntries(Array.from({ length: 3 }, (_, i) => [`${`${i}/`.repeat(100)}x`, text("x")]));
+  await expect(unpack(zipSync(deep))).rejects.toThrow("it holds more than 100 folders");
+  expect(await readdir(target)).toEqual([]);
 });
 
 test.each([

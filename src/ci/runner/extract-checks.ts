@@ -1,5 +1,6 @@
 import { foldedName, nameProblem, toBytes } from "../../transfer/names.ts";
-import { ArchiveError, type DirectoryEntry, localHeaderBytes } from "./zip-directory.ts";
+import { type DirectoryEntry, localHeaderBytes } from "./zip-directory.ts";
+import { ArchiveError } from "./zip-file.ts";
 
 /** What an archive may cost before it is taken for an attack. */
 export interface ExtractLimits {
@@ -24,11 +25,10 @@ export function refuseTooMuch(entries: readonly DirectoryEntry[], limits: Extrac
   }
 }
 
-/** Entries that share their packed bytes make much out of little. */
+/** Entries that share their packed bytes make much out of little. They come in the order in which they lie there. */
 export function refuseOverlaps(entries: readonly DirectoryEntry[]): void {
-  const inOrder = entries.toSorted((a, b) => a.offset - b.offset);
-  for (const [index, entry] of inOrder.entries()) {
-    const next = inOrder[index + 1];
+  for (const [index, entry] of entries.entries()) {
+    const next = entries[index + 1];
     if (next && entry.offset + localHeaderBytes + entry.packedBytes > next.offset) {
       throw new ArchiveError(`${shownName(entry)} and ${shownName(next)} overlap`);
     }
@@ -60,23 +60,31 @@ export function safeParts(entry: DirectoryEntry, platform: NodeJS.Platform): str
 /** How each name was spelled first, where the file system takes several spellings for one. */
 export class Spellings {
   readonly #platform: NodeJS.Platform;
-  readonly #first = new Map<string, string>();
+  /** By the number of the folder and the name in it: what an archive puts deep is not compared from the top each time. */
+  readonly #first = new Map<string, { readonly number: number; readonly name: string }>();
 
   constructor(platform: NodeJS.Platform) {
     this.#platform = platform;
   }
 
+  /** How many files and folders there are, also those that stand only in the paths of others. */
+  get count(): number {
+    return this.#first.size;
+  }
+
   add(parts: readonly string[], entry: DirectoryEntry): void {
-    for (let count = 1; count <= parts.length; count++) {
-      const name = parts.slice(0, count).join("/");
-      const folded = foldedName(toBytes(name), this.#platform);
-      const first = this.#first.get(folded);
-      if (first === undefined) this.#first.set(folded, name);
-      else if (first !== name) {
+    let folder = 0;
+    for (const [index, name] of parts.entries()) {
+      const key = `${folder}/${foldedName(toBytes(name), this.#platform)}`;
+      const first = this.#first.get(key) ?? { number: this.#first.size + 1, name };
+      if (first.name !== name) {
+        const path = [...parts.slice(0, index), first.name].join("/");
         throw new ArchiveError(
-          `${shownName(entry)} and ${JSON.stringify(first.slice(0, 300))} are one name on this system`,
+          `${shownName(entry)} and ${JSON.stringify(path.slice(0, 300))} are one name on this system`,
         );
       }
+      this.#first.set(key, first);
+      folder = first.number;
     }
   }
 }

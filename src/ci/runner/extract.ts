@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { platform as currentPlatform } from "node:os";
 import { dirname, join } from "node:path";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
@@ -15,7 +15,8 @@ import {
   shownName,
   Spellings,
 } from "./extract-checks.ts";
-import { ArchiveError, contentOffset, type DirectoryEntry, readDirectory, readExactly } from "./zip-directory.ts";
+import { contentOffset, type DirectoryEntry, readDirectory } from "./zip-directory.ts";
+import { ArchiveError, ArchiveFile } from "./zip-file.ts";
 
 const pieceBytes = 2 ** 20;
 /** An entry up to this size is unpacked at once: most are small, and a stream each costs more than they do. */
@@ -28,51 +29,74 @@ export interface ExtractOptions {
   readonly platform?: NodeJS.Platform;
 }
 
+/** What one may have to wait for at most until a signal is heard: writing never waits, so others get their turn in between. */
+const turnMs = 20;
+
 /**
  * Unpacks an archive into an empty folder, or throws an `ArchiveError`. Refused: names that leave it, links and devices,
  * one name twice (also where the file system takes two spellings for one), entries that share bytes, more than the
- * limits, what is encrypted, cut off or does not match its checksum. Nothing is written outside of the folder.
+ * limits, what is encrypted, cut off or does not match its checksum. Nothing is written outside of the folder, and
+ * nothing at all before every name was looked at.
  */
 export async function extract(
-  archive: string,
+  path: string,
   folder: string,
   { limits = defaultLimits, signal, platform = currentPlatform() }: ExtractOptions = {},
 ): Promise<void> {
-  await using handle = await open(archive, "r");
-  const entries = await readDirectory(handle, { maxEntries: limits.entries });
-  refuseTooMuch(entries, limits, (await handle.stat()).size);
+  using archive = new ArchiveFile(path);
+  const entries = readDirectory(archive, { maxEntries: limits.entries });
+  refuseTooMuch(entries, limits, archive.size);
   refuseOverlaps(entries);
-  const spellings = new Spellings(platform);
+  const placed = placesOf(entries, { limits, platform });
   const made = new Set<string>();
-  for (const entry of entries) {
+  let turnEnds = performance.now() + turnMs;
+  for (const { entry, parts } of placed) {
+    if (performance.now() > turnEnds) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turnEnds = performance.now() + turnMs;
+    }
     signal?.throwIfAborted();
-    const parts = safeParts(entry, platform);
-    if (parts.length === 0) continue;
-    spellings.add(parts, entry);
     const path = join(folder, ...parts);
     const isFolder = entry.name.endsWith("/") || entry.kind === "folder";
     const parent = isFolder ? path : dirname(path);
-    if (!made.has(parent)) await makeFolder(parent, entry);
+    if (!made.has(parent)) makeFolder(parent, entry);
     made.add(parent);
     if (isFolder) continue;
-    if (Math.max(entry.bytes, entry.packedBytes) <= wholeUpTo) await writeWholeEntry(handle, { entry, path });
-    else await writeEntry(handle, { entry, path, signal });
+    if (Math.max(entry.bytes, entry.packedBytes) <= wholeUpTo) writeWholeEntry(archive, { entry, path });
+    else await writeEntry(archive, { entry, path, signal });
   }
 }
 
-async function makeFolder(path: string, entry: DirectoryEntry): Promise<void> {
+interface Placed {
+  readonly entry: DirectoryEntry;
+  /** Of its path below the folder. */
+  readonly parts: readonly string[];
+}
+
+function placesOf(
+  entries: readonly DirectoryEntry[],
+  { limits, platform }: { limits: ExtractLimits; platform: NodeJS.Platform },
+): Placed[] {
+  const spellings = new Spellings(platform);
+  return entries.flatMap((entry) => {
+    const parts = safeParts(entry, platform);
+    spellings.add(parts, entry);
+    // Folders that stand in no entry of their own cost as much as others.
+    if (spellings.count > limits.entries * 2) throw new ArchiveError(`it holds more than ${limits.entries} folders`);
+    return parts.length === 0 ? [] : [{ entry, parts }];
+  });
+}
+
+function makeFolder(path: string, entry: DirectoryEntry): void {
   try {
-    await mkdir(path, { recursive: true, mode: 0o755 });
+    mkdirSync(path, { recursive: true, mode: 0o755 });
   } catch (error) {
     throw new ArchiveError(`the folder of ${shownName(entry)} cannot be made: ${reasonOf(error)}`);
   }
 }
 
-async function writeWholeEntry(
-  archive: FileHandle,
-  { entry, path }: { entry: DirectoryEntry; path: string },
-): Promise<void> {
-  const packed = await readExactly(archive, await contentOffset(archive, entry), entry.packedBytes);
+function writeWholeEntry(archive: ArchiveFile, { entry, path }: { entry: DirectoryEntry; path: string }): void {
+  const packed = archive.read(contentOffset(archive, entry), entry.packedBytes);
   const content = entry.method === 8 ? inflateWhole(packed, entry) : packed;
   if (content.length !== entry.bytes || crc32(content) !== entry.crc) {
     throw new ArchiveError(`${shownName(entry)} is damaged`);
@@ -93,7 +117,7 @@ function inflateWhole(packed: Uint8Array, entry: DirectoryEntry): Uint8Array {
 }
 
 async function writeEntry(
-  archive: FileHandle,
+  archive: ArchiveFile,
   { entry, path, signal }: { entry: DirectoryEntry; path: string; signal?: AbortSignal },
 ): Promise<void> {
   const shown = shownName(entry);
@@ -131,23 +155,20 @@ function notWritten(entry: DirectoryEntry, error: unknown): ArchiveError {
   return new ArchiveError(`${shownName(entry)} ${reason}`);
 }
 
-async function* contentOf(archive: FileHandle, entry: DirectoryEntry): AsyncGenerator<Uint8Array> {
-  const start = await contentOffset(archive, entry);
-  for (let at = 0; at < entry.packedBytes;) {
-    const piece = new Uint8Array(Math.min(pieceBytes, entry.packedBytes - at));
-    const { bytesRead } = await archive.read(piece, 0, piece.length, start + at);
-    if (bytesRead === 0) throw new ArchiveError(`${shownName(entry)} was cut off`);
-    at += bytesRead;
-    yield piece.subarray(0, bytesRead);
+function* contentOf(archive: ArchiveFile, entry: DirectoryEntry): Generator<Uint8Array> {
+  const start = contentOffset(archive, entry);
+  for (let at = 0; at < entry.packedBytes; at += pieceBytes) {
+    // A copy: it is unpacked while the next one is read.
+    yield Uint8Array.from(archive.read(start + at, Math.min(pieceBytes, entry.packedBytes - at)));
   }
 }
 
 /** What was deflated, a piece at a time, however much one piece grows to. */
-async function* inflate(packed: AsyncIterable<Uint8Array>, shown: string): AsyncGenerator<Uint8Array> {
+async function* inflate(packed: Iterable<Uint8Array>, shown: string): AsyncGenerator<Uint8Array> {
   const stream = createInflateRaw();
   const failed = new AbortController();
   const feed = async () => {
-    for await (const part of packed) {
+    for (const part of packed) {
       if (!stream.write(part)) await once(stream, "drain", { signal: failed.signal });
     }
     stream.end();

@@ -18,7 +18,7 @@ import { endFamily, type Family } from "./processes.ts";
 import { ProjectError, type ProjectPlan, readProject } from "./project.ts";
 import { countsText, readResults } from "./results.ts";
 import { TapCounter } from "./tap.ts";
-import { ArchiveError } from "./zip-directory.ts";
+import { ArchiveError } from "./zip-file.ts";
 
 export interface RunnerOptions {
   readonly world: Pick<World, "spawn" | "clock" | "platform">;

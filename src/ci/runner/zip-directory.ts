@@ -1,9 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
-
-/** An archive that is refused; the message is for the job's log. */
-export class ArchiveError extends Error {
-  override name = "ArchiveError";
-}
+import { ArchiveError, type ArchiveFile, damaged } from "./zip-file.ts";
 
 /** One file or folder as the archive's directory describes it: claims, to be checked while it is unpacked. */
 export interface DirectoryEntry {
@@ -25,31 +20,35 @@ export const localHeaderBytes = 30;
 const max32 = 0xffffffff;
 const maxDirectoryBytes = 128 * 2 ** 20;
 
-/** The directory at the end of a zip archive, zip64 too. */
-export async function readDirectory(
-  archive: FileHandle,
-  { maxEntries }: { maxEntries: number },
-): Promise<DirectoryEntry[]> {
-  const { count, start, size } = await findDirectory(archive);
-  if (count > maxEntries) throw new ArchiveError(`it holds more than ${maxEntries} files`);
+/** The directory at the end of a zip archive, zip64 too, in the order in which the entries lie in the archive. */
+export function readDirectory(archive: ArchiveFile, { maxEntries }: { maxEntries: number }): DirectoryEntry[] {
+  const { count, start, size } = findDirectory(archive);
+  if (count > maxEntries) throw tooMany(maxEntries);
   if (size > maxDirectoryBytes) throw new ArchiveError("its directory is too large");
-  const directory = await readExactly(archive, start, size);
+  const directory = archive.read(start, size);
   const entries: DirectoryEntry[] = [];
   let at = 0;
-  while (entries.length < count) {
-    if (at + 46 > directory.length || directory.readUInt32LE(at) !== 0x02014b50) throw damaged();
+  while (at + 4 <= directory.length && directory.readUInt32LE(at) === 0x02014b50) {
+    if (entries.length >= maxEntries) throw tooMany(maxEntries);
+    if (at + 46 > directory.length) throw damaged();
     const nameEnd = at + 46 + directory.readUInt16LE(at + 28);
     const extraEnd = nameEnd + directory.readUInt16LE(at + 30);
     if (extraEnd > directory.length) throw damaged();
     entries.push(entryOf(directory.subarray(at, extraEnd), nameEnd - at));
     at = extraEnd + directory.readUInt16LE(at + 32);
   }
-  return entries;
+  // Writers without zip64 say 65,536 fewer, as often as it takes.
+  if (entries.length !== count && (entries.length & 0xffff) !== count) throw damaged();
+  return entries.toSorted((one, other) => one.offset - other.offset);
+}
+
+function tooMany(maxEntries: number): ArchiveError {
+  return new ArchiveError(`it holds more than ${maxEntries} files`);
 }
 
 /** Where an entry's content begins: behind its local header, whose length only that header knows. */
-export async function contentOffset(archive: FileHandle, entry: DirectoryEntry): Promise<number> {
-  const head = await readExactly(archive, entry.offset, localHeaderBytes);
+export function contentOffset(archive: ArchiveFile, entry: DirectoryEntry): number {
+  const head = archive.read(entry.offset, localHeaderBytes);
   if (head.readUInt32LE(0) !== 0x04034b50) throw damaged();
   return entry.offset + localHeaderBytes + head.readUInt16LE(26) + head.readUInt16LE(28);
 }
@@ -88,10 +87,12 @@ const kinds: Readonly<Record<number, DirectoryEntry["kind"]>> = {
   0o120000: "link",
 };
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** UTF-8 whether or not the entry says so: archives of today are, and a wrong accent harms less than a refusal. */
 function decodeName(bytes: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     return Buffer.from(bytes).toString("latin1");
   }
@@ -114,10 +115,10 @@ function largeNumbers(extra: Buffer): () => number {
   return () => max32;
 }
 
-async function findDirectory(archive: FileHandle): Promise<{ count: number; start: number; size: number }> {
-  const { size: total } = await archive.stat();
+function findDirectory(archive: ArchiveFile): { count: number; start: number; size: number } {
+  const { size: total } = archive;
   const tailBytes = Math.min(total, 22 + 0xffff);
-  const tail = await readExactly(archive, total - tailBytes, tailBytes);
+  const tail = archive.read(total - tailBytes, tailBytes);
   const at = tail.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
   if (at < 0 || at + 22 > tail.length) {
     throw new ArchiveError(total === 0 ? "it is empty" : "it is not a zip archive, or it was cut off");
@@ -130,7 +131,7 @@ async function findDirectory(archive: FileHandle): Promise<{ count: number; star
   const locatorAt = at - 20;
   const has64 = locatorAt >= 0 && tail.readUInt32LE(locatorAt) === 0x07064b50;
   if (!has64) return inside(found, total);
-  const record = await readExactly(archive, safeNumber(tail.readBigUInt64LE(locatorAt + 8)), 56);
+  const record = archive.read(safeNumber(tail.readBigUInt64LE(locatorAt + 8)), 56);
   if (record.readUInt32LE(0) !== 0x06064b50) throw damaged();
   return inside({
     count: safeNumber(record.readBigUInt64LE(32)),
@@ -144,24 +145,7 @@ function inside<T extends { start: number; size: number }>(found: T, total: numb
   return found;
 }
 
-/** So many bytes from there, or an `ArchiveError`. */
-export async function readExactly(archive: FileHandle, position: number, length: number): Promise<Buffer> {
-  if (position < 0 || length < 0) throw damaged();
-  const buffer = Buffer.alloc(length);
-  let at = 0;
-  while (at < length) {
-    const { bytesRead } = await archive.read(buffer, at, length - at, position + at);
-    if (bytesRead === 0) throw damaged();
-    at += bytesRead;
-  }
-  return buffer;
-}
-
 function safeNumber(value: bigint): number {
   if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw damaged();
   return Number(value);
-}
-
-function damaged(): ArchiveError {
-  return new ArchiveError("its directory is damaged, or it was cut off");
 }
