@@ -17,6 +17,9 @@ const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as co
 /** What text is a duration: `90s`, `10m`, `1h30m`. */
 export const durationPattern = /^(\d+(\.\d+)?(ms|s|m|h|d))+$/;
 
+/** A duration that is more than nothing: `0s` is none. */
+export const positiveDurationPattern = new RegExp(`(?=.*[1-9])${durationPattern.source}`);
+
 /** Milliseconds of a duration. */
 export function durationMs(duration: Duration | string): number {
   if (typeof duration === "number" && duration >= 0) return duration;

@@ -81,10 +81,6 @@ const lookUps: Readonly<Record<string, (context: Context) => Promise<readonly Ca
     const { templates } = await import("./recipe/library/templates.ts");
     return templates.map(({ name, summary }) => ({ value: name, says: summary }));
   },
-  "job-status": () =>
-    Promise.resolve(
-      ["queued", "running", "completed", "passed", "failed", "cancelled", "lost"].map((value) => ({ value, says: "" })),
-    ),
   tunnel: async ({ world }) => {
     const { tunnelStatus } = await import("./background/tunnel-client.ts");
     return (await tunnelStatus(world)).map(({ name, state }) => ({ value: name, says: state }));

@@ -58,6 +58,9 @@ export interface SubmitFields {
 /** ISO times of the key that was presented; on every answer to one. An absent `expires`: it does not end. */
 export const keyHeaders = { created: "x-gpu-key-created", expires: "x-gpu-key-expires" } as const;
 
+/** What `JobFilter.status` may be: the states there are, of a plain server and of our own, and what came of a job that is over. */
+export const askedStates = ["queued", "running", "completed", "passed", "failed", "cancelled", "lost"] as const;
+
 /** Which of the server's jobs are asked for. */
 export interface JobFilter {
   readonly status?: string;

@@ -166,8 +166,8 @@ export interface Gpu {
     /**
      * List your jobs.
      *
-     * The newest first; times are UTC. `passed` and `failed` are jobs that are over; the other states are queued, running,
-     * completed, cancelled and lost.
+     * The newest first; times are UTC. `passed` and `failed` are what came of jobs that are over; a job that was `lost` ended
+     * without a word.
      *
      * On the command line: `gpu ci list`.
      *
@@ -1867,6 +1867,8 @@ export type CiKeyCreateOutput = {
   id: string;
   /** whose key it is */
   user_id: string;
+  /** address of that user */
+  user_email: string;
   /** what the key is called */
   name: string;
   /** how the key begins, to tell it from others */
@@ -1899,6 +1901,8 @@ export type CiKeyListOutput = {
   id: string;
   /** whose key it is */
   user_id: string;
+  /** address of that user */
+  user_email: string;
   /** what the key is called */
   name: string;
   /** how the key begins, to tell it from others */
@@ -1927,6 +1931,8 @@ export type CiKeyRevokeOutput = {
   id: string;
   /** whose key it is */
   user_id: string;
+  /** address of that user */
+  user_email: string;
   /** what the key is called */
   name: string;
   /** how the key begins, to tell it from others */
@@ -1957,6 +1963,8 @@ export type CiKeyRotateOutput = {
   id: string;
   /** whose key it is */
   user_id: string;
+  /** address of that user */
+  user_email: string;
   /** what the key is called */
   name: string;
   /** how the key begins, to tell it from others */
@@ -1978,7 +1986,7 @@ export interface CiListInput {
   /** only jobs with this text in their id, status, name or tags */
   text?: string;
   /** only jobs in this state */
-  status?: string;
+  status?: "queued" | "running" | "completed" | "passed" | "failed" | "cancelled" | "lost";
   /** only jobs that began since then, or have not begun: a span like `2h`, or a date or time */
   since?: string;
   /** at most so many, the first ones */

@@ -66,11 +66,22 @@ function complaint(issue: Issue): string {
   if (issue.code === "too_big" && issue.origin === "number") {
     return `must be ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
   }
+  // A schema with words of its own keeps them; zod's are about schemas.
+  if (issue.code === "too_small" && issue.message.startsWith("Too small: ")) {
+    return issue.minimum === 1 ? "must not be empty" : `must have at least ${issue.minimum} ${partsOf(issue)}`;
+  }
+  if (issue.code === "too_big" && issue.message.startsWith("Too big: ")) {
+    return `must have at most ${issue.maximum} ${partsOf(issue)}`;
+  }
   if (issue.code === "invalid_type" && issue.expected === "int") return "must be a whole number";
   if (issue.code === "invalid_value") {
     return `must be one of ${issue.values.map((value) => `\`${String(value)}\``).join(", ")}`;
   }
   return `is not valid: ${issue.message}`;
+}
+
+function partsOf({ origin }: { readonly origin: string }): string {
+  return origin === "string" ? "characters" : "values";
 }
 
 function splitAtDashes(

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { durationMs, durationPattern } from "../../duration.ts";
+import { durationMs, positiveDurationPattern } from "../../duration.ts";
 import { reasonOf } from "../../files.ts";
 import { quote } from "../../quote.ts";
 import type { JobLimits } from "./job-order.ts";
@@ -34,7 +34,7 @@ const maxFileBytes = 256 * 2 ** 10;
 
 const defaultTimeoutMs = 30 * 60_000;
 
-const Duration = z.string().regex(durationPattern, "expected a duration like `90s`, `30m` or `1h30m`");
+const Duration = z.string().regex(positiveDurationPattern, "expected a duration like `90s`, `30m` or `1h30m`");
 
 const Size = z.string().regex(/^\d+(\.\d+)? ?[KMGT]i?B$/, "expected a size like `512MiB` or `8GiB`");
 

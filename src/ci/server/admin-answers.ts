@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { durationMs, durationPattern } from "../../duration.ts";
+import { durationMs, durationPattern, positiveDurationPattern } from "../../duration.ts";
 import { GpuError, NotFoundError } from "../../errors.ts";
 import { jsonOf } from "../../http/json.ts";
 import type { Caller } from "./access.ts";
@@ -23,17 +23,15 @@ interface Ask {
 
 const maxBodyBytes = 64 * 2 ** 10;
 
-const Span = z.string().regex(durationPattern);
-
 const NewUser = z.object({ name: AccountName, email: AccountEmail, admin: z.boolean().default(false) });
 const NewKey = z.object({
   user_id: z.string().optional(),
   email: z.string().optional(),
   name: AccountName,
   /** A span like `90d`. */
-  expires_in: Span.optional(),
+  expires_in: z.string().regex(positiveDurationPattern).optional(),
 });
-const Rotation = z.object({ grace: Span.optional() });
+const Rotation = z.object({ grace: z.string().regex(durationPattern).optional() });
 
 /** What only a user who is an admin may ask: `/admin/users` and `/admin/keys`. */
 export async function administer({ request, caller, accounts, words }: Ask): Promise<Response> {

@@ -65,7 +65,7 @@ export function viewKeys(keys: readonly CiKey[], { now }: { now: number }): View
   return {
     columns: ["id", "user", "name", "key", "created", "expires", "last used", "state"],
     rows: keys.map((key) => [
-      ...[key.id, key.user_id, key.name, `${key.begins}…`, dayOf(key.created_at), dayOf(key.expires_at)],
+      ...[key.id, key.user_email, key.name, `${key.begins}…`, dayOf(key.created_at), dayOf(key.expires_at)],
       ...[dayOf(key.last_used_at), stateOf(key, now)],
     ]),
     empty: "There are no keys yet; `gpu ci key create` makes one.",

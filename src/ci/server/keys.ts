@@ -9,6 +9,7 @@ import { type CiUser, type UserChoice, Users } from "./users.ts";
 export const CiKey = z.object({
   id: z.string().describe("id of the key, which is no secret"),
   user_id: z.string().describe("whose key it is"),
+  user_email: z.string().describe("address of that user"),
   name: z.string().describe("what the key is called"),
   begins: z.string().describe("how the key begins, to tell it from others"),
   created_at: z.iso.datetime().describe("when it was made"),
@@ -32,6 +33,8 @@ export type KeyCheck =
 interface Row extends CiKey {
   hash: string;
 }
+
+const select = "SELECT keys.*, users.email AS user_email FROM keys JOIN users ON users.id = keys.user_id";
 
 /** The last use of a key is written so often, in milliseconds: not with each request. */
 const useStepMs = 60_000;
@@ -67,12 +70,12 @@ export class Keys {
     const isAll = choice.id === undefined && choice.email === undefined;
     const userId = isAll ? null : this.#users.get(choice).id;
     return this.#db.query<Row, [string | null]>(
-      "SELECT * FROM keys WHERE ?1 IS NULL OR user_id = ?1 ORDER BY created_at, rowid",
+      `${select} WHERE ?1 IS NULL OR user_id = ?1 ORDER BY keys.created_at, keys.rowid`,
     ).all(userId).map(keyOf);
   }
 
   get(id: string): CiKey {
-    const row = this.#db.query<Row, [string]>("SELECT * FROM keys WHERE id = ?").get(id);
+    const row = this.#db.query<Row, [string]>(`${select} WHERE keys.id = ?`).get(id);
     if (row !== null) return keyOf(row);
     throw new NotFoundError(`there is no key \`${id}\``, { hint: "`gpu ci key list` shows the keys by their ids" });
   }
@@ -103,7 +106,7 @@ export class Keys {
   /** Whose key it is. Its last use is written down. */
   check(presented: string): KeyCheck {
     const hash = hashOf(presented);
-    const row = this.#db.query<Row, [string]>("SELECT * FROM keys WHERE hash = ?").get(hash);
+    const row = this.#db.query<Row, [string]>(`${select} WHERE hash = ?`).get(hash);
     if (row === null || !timingSafeEqual(Buffer.from(row.hash), Buffer.from(hash))) return { kind: "unknown" };
     const key = keyOf(row);
     if (key.revoked_at !== null) return { kind: "unknown" };

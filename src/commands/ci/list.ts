@@ -1,15 +1,15 @@
 import { styleText } from "node:util";
 import { z } from "zod";
 import { countsText, openClient, serverParams } from "../../ci/client/command.ts";
-import { Job } from "../../ci/job.ts";
+import { askedStates, Job } from "../../ci/job.ts";
 import { defineCommand, type View, type ViewOptions } from "../../command.ts";
 
 export default defineCommand({
   name: "ci list",
   summary: "List your jobs",
   description:
-    "The newest first; times are UTC. `passed` and `failed` are jobs that are over; the other states are queued, running,\n" +
-    "completed, cancelled and lost.",
+    "The newest first; times are UTC. `passed` and `failed` are what came of jobs that are over; a job that was `lost` ended\n" +
+    "without a word.",
   effect: "read",
   examples: [
     { command: "gpu ci list --status running", says: "what runs now" },
@@ -22,11 +22,7 @@ export default defineCommand({
       positional: true,
       description: "only jobs with this text in their id, status, name or tags",
     }),
-    status: z.string().optional().meta({
-      placeholder: "state",
-      complete: "job-status",
-      description: "only jobs in this state",
-    }),
+    status: z.enum(askedStates).optional().describe("only jobs in this state"),
     since: z.string().optional().meta({
       placeholder: "when",
       description: "only jobs that began since then, or have not begun: a span like `2h`, or a date or time",

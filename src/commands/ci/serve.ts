@@ -3,7 +3,7 @@ import { dataParams } from "../../ci/server/data-folder.ts";
 import { isolations } from "../../ci/runner/job-order.ts";
 import { ServeEvent, viewServeEvent } from "../../ci/server/serve-events.ts";
 import { defineStream } from "../../command.ts";
-import { durationPattern } from "../../duration.ts";
+import { positiveDurationPattern } from "../../duration.ts";
 
 export default defineStream({
   name: "ci serve",
@@ -36,7 +36,7 @@ export default defineStream({
     jobs: z.number().int().min(1).max(1000).default(1).describe("how many jobs run at a time"),
     isolation: z.enum(isolations).default("process").describe("what keeps jobs from the rest of the computer"),
     open: z.boolean().default(false).describe("ask for no key; only on the loopback, and without users"),
-    keep: z.string().regex(durationPattern, "a span like `30d`").default("30d").meta({
+    keep: z.string().regex(positiveDurationPattern, "a span of more than nothing, like `30d`").default("30d").meta({
       placeholder: "span",
       description: "how long jobs that are over are kept",
     }),
@@ -44,7 +44,7 @@ export default defineStream({
       placeholder: "gigabytes",
       description: "how much disk jobs may use; the oldest go first",
     }),
-    timeout: z.string().regex(durationPattern, "a span like `2h`").optional().meta({
+    timeout: z.string().regex(positiveDurationPattern, "a span of more than nothing, like `2h`").optional().meta({
       placeholder: "span",
       description: "longest time of a job, whatever its project says",
     }),

@@ -4,7 +4,7 @@ import { dataParams } from "../../../ci/server/data-folder.ts";
 import { NewCiKey } from "../../../ci/server/keys.ts";
 import { AccountName } from "../../../ci/server/users.ts";
 import { defineCommand } from "../../../command.ts";
-import { durationPattern } from "../../../duration.ts";
+import { positiveDurationPattern } from "../../../duration.ts";
 
 export default defineCommand({
   name: "ci key create",
@@ -22,10 +22,10 @@ export default defineCommand({
       description: "address of the user, instead of the id",
     }),
     name: AccountName.describe("what the key is called, such as where it is used"),
-    expires: z.string().regex(new RegExp(`${durationPattern.source}|^never$`), "a span like `90d`, or never").default(
-      "90d",
-    )
-      .meta({ placeholder: "span", description: "for how long it is accepted, or `never` for no end" }),
+    expires: z.string().regex(
+      new RegExp(`${positiveDurationPattern.source}|^never$`),
+      "a span of more than nothing, like `90d`, or `never`",
+    ).default("90d").meta({ placeholder: "span", description: "for how long it is accepted, or `never` for no end" }),
     ...dataParams,
   }),
   output: NewCiKey,

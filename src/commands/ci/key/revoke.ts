@@ -19,5 +19,5 @@ export default defineCommand({
     using accounts = await openAccounts(world, { data });
     return accounts.keys.revoke(id);
   },
-  view: ({ id, name }) => `${id} (${name}) is revoked`,
+  view: ({ id, name, user_email }) => `${id} (${name}, ${user_email}) is revoked`,
 });
