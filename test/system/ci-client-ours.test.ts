@@ -7,6 +7,7 @@ import { saveArtifact } from "../../src/ci/client/artifact-files.ts";
 import { ciClient, type CiClientOptions } from "../../src/ci/client/client.ts";
 import type { KeyAge } from "../../src/ci/client/key-age.ts";
 import type { CiEvent } from "../../src/ci/job.ts";
+import type { CiError } from "../../src/errors.ts";
 import { realClock } from "../../src/outside.ts";
 import { ciWorld, present } from "../fake/ci-world.ts";
 import { FakeClock } from "../fake/clock.ts";
@@ -227,5 +228,29 @@ describe("artifacts", () => {
     await expect(save("a", "content", 8)).rejects.toThrow("did not come whole: 7 of 8 bytes");
     await expect(save("a", "content", 3)).rejects.toThrow("did not come whole: 4 of 3 bytes");
     expect(await readdir(join(home, "out"))).toEqual([]);
+  });
+});
+
+describe("what to do about a key", () => {
+  const refused = (detail: string) => Response.json({ detail }, { status: 401 });
+
+  test("is said in the words of this server, not of another", async () => {
+    const hintOf = (work: Promise<unknown>) => clock.run(work.then(() => undefined, ({ hint }: CiError) => hint));
+    expect(await hintOf(client({ apiKey: "" }).listJobs())).toContain("`gpu ci key create` on the server makes one");
+    answer = () => refused("Invalid or revoked API key");
+    expect(await hintOf(client().listJobs())).toContain("`gpu ci key create` on the server makes another");
+    expect(await hintOf(client({ keyFrom: "`~/.ci/config`" }).getJob(jobId))).toStartWith(
+      "the key is that of `~/.ci/config`; `gpu ci key create`",
+    );
+    answer = () => refused("User not found or inactive");
+    expect(await hintOf(client().listJobs())).toBe("ask who runs the server to run `gpu ci user activate`");
+  });
+
+  test("that is revoked while its job is followed is said with the place it is from", async () => {
+    const streams = [stream(line(1)), refused("Invalid or revoked API key")];
+    answer = (_, path) => path.endsWith("/stream") ? streams.shift() : undefined;
+    const events = client({ keyFrom: "`CI_API_KEY`" }).streamJob(jobId, { fromBeginning: true });
+    const error = await clock.run(Array.fromAsync(events).then(() => undefined, (error: CiError) => error));
+    expect(error).toMatchObject({ status: 401, hint: expect.stringContaining("the key is that of `CI_API_KEY`") });
   });
 });

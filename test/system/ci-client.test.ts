@@ -197,6 +197,63 @@ describe("following a job", () => {
     expect(troubles.at(-1)).toBeUndefined();
   });
 
+  describe("whose stream ends without an end", () => {
+    const troubles: (string | undefined)[] = [];
+    const follow = (id: string) => {
+      troubles.length = 0;
+      const onTrouble = (why: string | undefined) => void troubles.push(why);
+      const world = ciWorld({ home, clock });
+      return all(ciClient({ world, server: server.url, apiKey: server.key, onTrouble }).streamJob(id));
+    };
+
+    test("is over when the server says so, and nothing more comes of its log", async () => {
+      const id = server.add({ status: "completed", success: true, lines: ["a\n", "b\n"] });
+      server.faults.push(...Array.from({ length: 400 }, () => ({ closeAfter: 0 })));
+      const begun = clock.monotonic();
+      expect(await follow(id)).toEqual([{
+        type: "complete",
+        success: true,
+        reason: expect.stringContaining("may be missing"),
+      }]);
+      expect(clock.monotonic() - begun).toBeLessThan(10_000);
+      expect(troubles).toEqual(["the job is over; reading the end of its log"]);
+    });
+
+    test("is read on as long as lines come, and failed where it failed", async () => {
+      const id = server.add({ status: "running", success: false, lines: ["a\n", "b\n", "c\n"] });
+      server.faults.push({ closeAfter: 1 }, { closeAfter: 2 }, { closeAfter: 3 }, { closeAfter: 3 }, { closeAfter: 3 });
+      server.onJobAsked = () => server.end(id, false);
+      const events = await follow(id);
+      expect(logOf(events)).toEqual(["a\n", "b\n", "c\n"]);
+      expect(events.at(-1)).toMatchObject({ type: "complete", success: false });
+      expect(server.requests.filter((request) => request.endsWith("/stream"))).toHaveLength(4);
+    });
+
+    test("is waited for as long as the server says that it goes on, and it is said what is waited for", async () => {
+      const id = server.add({ status: "queued", success: null, start_time: null, lines: [] });
+      server.faults.push(...Array.from({ length: 400 }, () => ({ closeAfter: 0 })));
+      const asked = () => server.requests.filter((request) => request === `GET /jobs/${id}`).length;
+      server.onJobAsked = () => {
+        if (asked() === 100) server.change(id, { status: "running" });
+        if (asked() < 200) return;
+        server.faults.length = 0;
+        server.change(id, { status: "completed", success: true, lines: ["late\n"] });
+      };
+      const begun = clock.monotonic();
+      const events = await follow(id);
+      expect(clock.monotonic() - begun).toBeGreaterThan(600_000);
+      expect(logOf(events)).toContain("late\n");
+      expect(new Set(troubles)).toEqual(
+        new Set([
+          "the job is queued; waiting for it to begin",
+          "the job is running, though its log broke off; connecting again",
+          "the job is over; reading the end of its log",
+          undefined,
+        ]),
+      );
+    });
+  });
+
   test("stops at once when it is interrupted", async () => {
     const id = server.add({ status: "running", success: true, lines: ["a\n"] });
     server.faults.push({ silentAfter: 1 });
@@ -284,6 +341,7 @@ describe("the existing server's quirks", () => {
     expect((await failure(client().getJob(id))).message).toContain("is denied: it is another user's");
     const inactive = await failure(client({ apiKey: server.inactiveKey }).listJobs());
     expect(inactive).toMatchObject({ status: 401, message: expect.stringContaining("is not active") });
+    expect(inactive.hint).toContain("`ci-admin user activate`");
     expect((await fetch(`${server.url}/jobs`)).status).toBe(403);
   });
 
@@ -319,6 +377,7 @@ describe("errors say what to do", () => {
     expect(error.message).toBe(
       "Authentication failed: API key is required. Set CI_API_KEY environment variable, use --api-key flag, or configure in ~/.ci/config",
     );
+    expect(error.hint).toContain("`ci-admin key create` on the server makes one");
     // Whether it is a server that asks for none.
     expect(server.requests).toEqual(["GET /health"]);
   });
@@ -327,6 +386,7 @@ describe("errors say what to do", () => {
     const error = await failure(client({ apiKey: "ci_wrong" }).listJobs());
     expect(error.status).toBe(401);
     expect(error.message).toContain("wrong or revoked");
+    expect(error.hint).toContain("`ci-admin key create` on the server makes another");
   });
 
   test("an unknown job", async () => {

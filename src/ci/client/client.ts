@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { CiError } from "../../errors.ts";
+import { HttpError } from "../../http/errors.ts";
 import { request, requestJson, type RequestOptions, type Target } from "../../http/request.ts";
-import { ciError, keyMissing } from "./failures.ts";
+import { type Administration, ciError, type Explain, keyMissing } from "./failures.ts";
 import { followJob } from "./follow.ts";
 import { Artifact, type CiEvent, type Feature, type Health, Job, type JobFilter, type SubmitFields } from "../job.ts";
 import { askHealth } from "./health.ts";
@@ -60,13 +61,21 @@ export function ciClient(options: CiClientOptions) {
     const { server: kind, features } = await health();
     return (feature: Feature) => kind === "gpu" && features.includes(feature);
   };
+  const administration = async (): Promise<Administration> => {
+    const answer = await health().catch(() => undefined);
+    return answer && (answer.server === "gpu" ? "gpu ci" : "ci-admin");
+  };
+  const explained: Explain = async (error, jobId) => {
+    const isRefused = error instanceof HttpError && (error.status === 401 || error.status === 403);
+    return ciError(error, { server, jobId, keyFrom, by: isRefused ? await administration() : undefined });
+  };
   const authenticated = async <T>(ask: () => Promise<T>, jobId?: string): Promise<T> => {
     // A server of this computer alone may ask for none.
-    if (!apiKey && !await features().then((has) => has("open"), () => false)) throw keyMissing();
+    if (!apiKey && !await features().then((has) => has("open"), () => false)) throw keyMissing(await administration());
     try {
       return await ask();
     } catch (error) {
-      throw ciError(error, { server, jobId, keyFrom });
+      throw await explained(error, jobId);
     }
   };
   const getJob = (jobId: string): Promise<Job> =>
@@ -99,8 +108,8 @@ export function ciClient(options: CiClientOptions) {
     return has("names") ? fields : { ...fields, name: undefined, tags: undefined };
   };
 
-  const submissionOptions = async () => ({ target, server, has: await features(), listJobs });
-  const followOptions = async () => ({ target, server, has: await features(), getJob, onTrouble });
+  const submissionOptions = async () => ({ target, server, has: await features(), listJobs, explained });
+  const followOptions = async () => ({ target, server, has: await features(), getJob, onTrouble, explained });
 
   async function* submitInLots(zip: ZipSource, fields: SubmitFields = {}): CiEventLots {
     const checked = await authenticated(() => checkedFields(fields));

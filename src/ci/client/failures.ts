@@ -4,12 +4,25 @@ import { HttpError } from "../../http/errors.ts";
 
 const listHint = "`gpu ci list` shows your jobs";
 
+/** The command that administers a server: the existing one's, or our own's; undefined where it is not known which it is. */
+export type Administration = "ci-admin" | "gpu ci" | undefined;
+
 /** The error for a CI command without a key. */
-export function keyMissing(): CiError {
+export function keyMissing(by: Administration): CiError {
   return new CiError(
     "Authentication failed: API key is required. Set CI_API_KEY environment variable, use --api-key flag, or configure in ~/.ci/config",
-    { hint: "`gpu ci login` asks for a key and keeps it; `ci-admin key create` on the server makes one" },
+    { hint: `\`gpu ci login\` asks for a key and keeps it; ${keyMaker(by)} one` },
   );
+}
+
+/** Who makes a key, before what is made. */
+function keyMaker(by: Administration): string {
+  return by === undefined ? "who runs the server makes" : `\`${by} key create\` on the server makes`;
+}
+
+/** The error for an id that no job has. */
+export function noSuchJob(jobId: string, server: string, options: { status?: number; cause?: unknown } = {}): CiError {
+  return new CiError(`there is no job \`${jobId}\` on ${server}`, { status: 404, ...options, hint: listHint });
 }
 
 interface Asked {
@@ -17,10 +30,14 @@ interface Asked {
   readonly jobId?: string;
   /** Where the key was found. */
   readonly keyFrom?: string;
+  readonly by?: Administration;
 }
 
+/** Says what went wrong, with a job or without one, in the words of the CI protocol and of the server there is. */
+export type Explain = (error: unknown, jobId?: string) => Promise<unknown>;
+
 /** An HTTP failure in the words of the CI protocol. */
-export function ciError(error: unknown, { server, jobId, keyFrom }: Asked): unknown {
+export function ciError(error: unknown, { server, jobId, keyFrom, by }: Asked): unknown {
   if (!(error instanceof HttpError)) return error;
   const { status } = error;
   const options = { status, cause: error };
@@ -34,7 +51,7 @@ export function ciError(error: unknown, { server, jobId, keyFrom }: Asked): unkn
   if (status === 401 && /inactive/i.test(said)) {
     return new CiError(`Authentication failed: the user of this API key is not active on ${server}`, {
       ...options,
-      hint: "ask who runs the server to run `ci-admin user activate`",
+      hint: `ask who runs the server to ${by === undefined ? "activate it" : `run \`${by} user activate\``}`,
     });
   }
   if (status === 401 || (status === 403 && /^(Not authenticated|Invalid authentication credentials)$/.test(said))) {
@@ -42,7 +59,7 @@ export function ciError(error: unknown, { server, jobId, keyFrom }: Asked): unkn
       ...options,
       hint: `${
         keyFrom === undefined ? "check `--api-key`, `CI_API_KEY` and `~/.ci/config`" : `the key is that of ${keyFrom}`
-      }; \`ci-admin key create\` on the server makes a key`,
+      }; ${keyMaker(by)} another`,
     });
   }
   if (status === 403) {
@@ -58,7 +75,7 @@ export function ciError(error: unknown, { server, jobId, keyFrom }: Asked): unkn
         ...options,
         hint: "check `--server` and `CI_SERVER_URL`",
       })
-      : new CiError(`there is no job \`${jobId}\` on ${server}`, { ...options, hint: listHint });
+      : noSuchJob(jobId, server, options);
   }
   if (status !== undefined && status >= 300 && status < 400) {
     return new CiError(error.message, { ...options, hint: error.hint ?? "check `--server` and `CI_SERVER_URL`" });

@@ -2,8 +2,9 @@ import { CiError, messageOf } from "../../errors.ts";
 import { HttpError, isPassing } from "../../http/errors.ts";
 import { request, type Target } from "../../http/request.ts";
 import { backoffMs } from "../../http/retry.ts";
-import { ciError } from "./failures.ts";
-import { type CiEvent, type Feature, isOver, type Job } from "../job.ts";
+import type { Explain } from "./failures.ts";
+import type { CiEvent, Feature, Job } from "../job.ts";
+import { Ending } from "./ending.ts";
 import { Place } from "./place.ts";
 import { type WireBatches, wireBatches, type WireEventWithId } from "./wire.ts";
 
@@ -17,7 +18,8 @@ export interface FollowOptions {
   readonly server: string;
   readonly has: (feature: Feature) => boolean;
   readonly getJob: (id: string) => Promise<Job>;
-  /** Says why it is being tried again; `undefined`: lines come again. */
+  readonly explained: Explain;
+  /** Says what is waited for while no lines come; `undefined`: they come again. */
   readonly onTrouble?: (why: string | undefined) => void;
 }
 
@@ -38,7 +40,7 @@ export async function* followJob(
   options: FollowOptions,
   { fromBeginning, first, patienceMs = defaultPatienceMs }: FollowFrom,
 ): AsyncGenerator<readonly CiEvent[]> {
-  const { target, server, has, onTrouble } = options;
+  const { target, has, onTrouble, explained } = options;
   const { clock } = target.world;
   const place = first?.place ?? new Place();
   const ending = new Ending(jobId, options, place);
@@ -49,23 +51,27 @@ export async function* followJob(
     try {
       events ??= await connect(jobId, { target, has, fromBeginning, place });
       openedAt = clock.monotonic();
+      let said: { success: boolean } | undefined;
+      let hasNews = false;
       for await (const lot of events) {
         const { lines, complete } = sorted(lot, { place, has });
+        // A server that says the same again and again does not get on.
+        if (lines.length > 0 || complete !== undefined) [breaks, goodAt] = [0, clock.monotonic()];
         if (lines.length > 0) {
+          hasNews = true;
           onTrouble?.(undefined);
           yield lines;
         }
-        // A server that says the same again and again does not get on.
-        if (lines.length > 0 || complete !== undefined) [breaks, goodAt] = [0, clock.monotonic()];
-        if (complete === undefined) continue;
-        const end = await ending.of(complete.success);
-        if (end !== undefined) return yield [end];
-        break;
+        said = complete;
+        if (said !== undefined) break;
       }
-      if (breaks > 0) onTrouble?.(`the connection to ${server} ended; connecting again`);
+      const found = said === undefined ? await ending.unsaid({ hasNews }) : await ending.of(said.success);
+      if ("end" in found) return yield [found.end];
+      if (found.isAnswered) goodAt = clock.monotonic();
+      onTrouble?.(found.waitingFor);
     } catch (error) {
       target.signal?.throwIfAborted();
-      if (!isPassing(error) && !(patienceMs === Infinity && isStrange(error))) throw ciError(error, { server, jobId });
+      if (!isPassing(error) && !(patienceMs === Infinity && isStrange(error))) throw await explained(error, jobId);
       onTrouble?.(`${messageOf(error)}; trying again`);
     } finally {
       await events?.return?.(undefined);
@@ -73,7 +79,7 @@ export async function* followJob(
     events = undefined;
     const now = clock.monotonic();
     if (openedAt !== undefined && now - openedAt >= goodConnectionMs) [breaks, goodAt] = [0, now];
-    if (now - goodAt > patienceMs) throw givenUp(jobId, server);
+    if (now - goodAt > patienceMs) throw givenUp(jobId, options.server);
     await clock.sleep(backoffMs(target.world, Math.max(breaks, 1)), target.signal);
   }
 }
@@ -117,62 +123,6 @@ function sorted(
     if (line !== undefined) lines.push(line);
   }
   return { lines };
-}
-
-/** Finds out what the end of a stream means. */
-class Ending {
-  readonly #jobId: string;
-  readonly #options: FollowOptions;
-  readonly #place: Place;
-  #isDoubted = false;
-
-  constructor(jobId: string, options: FollowOptions, place: Place) {
-    this.#jobId = jobId;
-    this.#options = options;
-    this.#place = place;
-  }
-
-  /** The job's end, or undefined where it goes on. */
-  async of(success: boolean): Promise<CiEvent | undefined> {
-    const { has } = this.#options;
-    const isOurs = has("event-ids");
-    if (success && !has("results")) return { type: "complete", success };
-    const job = await this.#ask(isOurs);
-    if (job === undefined) return { type: "complete", success };
-    const results = job.results ? { results: job.results } : {};
-    if (isOurs) return isOver(job) ? { type: "complete", success: job.success === true, ...results } : undefined;
-    // A plain server says `false` also of a job that still waits or whose end it has not noted yet.
-    const isToReread = !this.#isDoubted && isDoubtful(job, this.#place);
-    this.#isDoubted = isOver(job);
-    if (!isOver(job) || isToReread) return undefined;
-    return { type: "complete", success: job.success === true, ...silence(job, this.#place) };
-  }
-
-  /** Our own server means what it says: where it is just going away, its word is enough. */
-  async #ask(isOurs: boolean): Promise<Job | undefined> {
-    try {
-      return await this.#options.getJob(this.#jobId);
-    } catch (error) {
-      if (isOurs && isPassing(error)) return undefined;
-      throw error;
-    }
-  }
-}
-
-/** Whether a job ended between a plain server's false `complete` and the question for it, with lines yet unread. */
-function isDoubtful(job: Job, place: Place): boolean {
-  if (place.isOld) return false;
-  return job.success === true || (place.lines === 0 && job.start_time !== null);
-}
-
-/** What a plain server leaves unsaid: a job that failed before it began has no log and no start. */
-function silence(job: Job, place: Place): { reason?: string } {
-  if (place.lines > 0 || job.success === true || job.start_time !== null) return {};
-  return {
-    reason:
-      "the server could not set the project up and does not say why: it needs a valid zip with a `requirements.txt` " +
-      "at its root that installs",
-  };
 }
 
 /** An answer that is none of this protocol's: a login page of a hotel's network, another program at the port. */

@@ -1,9 +1,6 @@
 import { CiError } from "../../errors.ts";
-import { HttpError } from "../../http/errors.ts";
-import { ciError } from "./failures.ts";
+import { noSuchJob } from "./failures.ts";
 import type { Job } from "../job.ts";
-
-const noSuchJob = new HttpError("there is no such job", { reason: "status", status: 404 });
 
 /** A UUID; anything else is looked for in the list. */
 export function isWholeId(text: string): boolean {
@@ -16,7 +13,7 @@ export function meantJob(text: string, jobs: readonly Job[], server: string): st
   if (ids.includes(text)) return text;
   const meant = text === "" ? [] : ids.filter((id) => id.startsWith(text));
   const [id, ...others] = meant;
-  if (id === undefined) throw ciError(noSuchJob, { server, jobId: text });
+  if (id === undefined) throw noSuchJob(text, server);
   if (others.length === 0) return id;
   const named = [...meant.slice(0, 3), ...(meant.length > 3 ? ["…"] : [])].join(", ");
   throw new CiError(`${meant.length} jobs begin with \`${text}\`: ${named}`, { hint: "type more of the id" });

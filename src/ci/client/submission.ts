@@ -3,7 +3,7 @@ import { HttpError, isPassing } from "../../http/errors.ts";
 import { jsonOf } from "../../http/json.ts";
 import { readAnswer, request, type Target } from "../../http/request.ts";
 import { backoffMs, maxAttempts } from "../../http/retry.ts";
-import { ciError } from "./failures.ts";
+import type { Explain } from "./failures.ts";
 import { type Feature, isOver, Job, type SubmitFields } from "../job.ts";
 import { Place } from "./place.ts";
 import { uploadForm } from "./upload.ts";
@@ -17,6 +17,7 @@ interface SubmissionOptions {
   readonly server: string;
   readonly has: (feature: Feature) => boolean;
   readonly listJobs: () => Promise<Job[]>;
+  readonly explained: Explain;
 }
 
 /** How long an upload or its answer may stand still. */
@@ -72,7 +73,7 @@ async function submit<T>(
   options: SubmissionOptions,
   read: (response: Response) => Promise<T | undefined>,
 ): Promise<T> {
-  const { target, server, has } = options;
+  const { target, has, explained } = options;
   const { world, signal } = target;
   const key = Buffer.from(world.random(16)).toString("hex");
   const begunMs = world.clock.now();
@@ -95,7 +96,7 @@ async function submit<T>(
       if (answer !== undefined) return answer;
     } catch (error) {
       signal?.throwIfAborted();
-      const said = ciError(error, { server });
+      const said = await explained(error);
       if (!(error instanceof HttpError) || !(said instanceof CiError)) throw said;
       const isFinal = attempt >= attempts || !isPassing(error);
       if (isFinal && !mayHaveArrived(error)) throw said;
