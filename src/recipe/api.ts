@@ -2038,7 +2038,7 @@ export type CiListOutput = {
 export interface CiLogInput {
   /** id of the job, or its beginning */
   job: string;
-  /** write it there instead */
+  /** write it there instead; `-` is standard output */
   output?: string;
   /** only so many lines, the last ones */
   tail?: number;
@@ -2107,7 +2107,7 @@ export interface CiPackInput {
    * Default: `"."`.
    */
   dir?: string;
-  /** where the archive goes; a file that is there is replaced when the archive is whole */
+  /** where the archive goes, `-` for standard output; a file is replaced when the archive is whole */
   output?: string;
   /**
    * list the files; nothing is written without `--output`
@@ -2125,7 +2125,7 @@ export interface CiPackInput {
 
 /** What `gpu.ci.pack` returns. */
 export type CiPackOutput = {
-  /** the archive, where one was written */
+  /** the archive, where one was written; `-` is standard output */
   output: string | null;
   /** how many files are in it */
   files: number;

@@ -17,7 +17,7 @@ export default defineStream({
       short: "o",
       complete: "file",
       placeholder: "file",
-      description: "write it there instead",
+      description: "write it there instead; `-` is standard output",
     }),
     tail: z.number().int().positive().optional().meta({ short: "n", description: "only so many lines, the last ones" }),
     raw: rawParam,
@@ -39,7 +39,7 @@ export default defineStream({
     await using open = await openClient(context, flags);
     const jobId = await open.client.resolveJob(job);
     const lots = logSoFar(open.client, jobId, { tail, clock: context.world.clock, note: context.note });
-    if (output !== undefined) {
+    if (output !== undefined && output !== "-") {
       const { saveLog } = await import("../../ci/client/log-file.ts");
       const { resolve } = await import("node:path");
       const path = resolve(context.world.cwd, output);

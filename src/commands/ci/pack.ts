@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { filesText, sizeText } from "../../ci/pack/text.ts";
-import { defineCommand } from "../../command.ts";
+import { type Context, defineCommand } from "../../command.ts";
+import type { Sink } from "../../world.ts";
 
 export default defineCommand({
   name: "ci pack",
@@ -12,6 +13,7 @@ export default defineCommand({
   examples: [
     { command: "gpu ci pack --list", says: "what would be sent, and why not the rest" },
     { command: "gpu ci pack --output project.zip", says: "the archive itself" },
+    { command: "gpu ci pack --output - | sha256sum", says: "into a pipe: the same files have the same sum" },
   ],
   input: z.object({
     dir: z.string().default(".").meta({ complete: "folder", placeholder: "folder", description: "project to pack" }),
@@ -19,13 +21,13 @@ export default defineCommand({
       short: "o",
       complete: "file",
       placeholder: "file",
-      description: "where the archive goes; a file that is there is replaced when the archive is whole",
+      description: "where the archive goes, `-` for standard output; a file is replaced when the archive is whole",
     }),
     list: z.boolean().default(false).describe("list the files; nothing is written without `--output`"),
     ignore: z.boolean().default(true).describe("leave out what `.gitignore` and `.gpuignore` name"),
   }),
   output: z.object({
-    output: z.string().nullable().describe("the archive, where one was written"),
+    output: z.string().nullable().describe("the archive, where one was written; `-` is standard output"),
     files: z.number().describe("how many files are in it"),
     bytes: z.number().describe("their size"),
     packedBytes: z.number().nullable().describe("the size of the archive, where one was written"),
@@ -50,12 +52,19 @@ export default defineCommand({
         hint: "`--output project.zip` writes it, `--list` shows what would be in it",
       });
     }
+    const stdout = output === "-" ? await stdoutFor({ list }, context) : undefined;
     const { packForCommand } = await import("../../ci/pack/project.ts");
     const { resolve } = await import("node:path");
-    const path = output === undefined ? undefined : resolve(context.world.cwd, output);
+    const path = output === undefined || stdout ? undefined : resolve(context.world.cwd, output);
     const pack = await packForCommand({ dir, ignore, use: "write", except: path }, context);
     const { files, bytes, leftOut, skipped, warnings } = pack.plan;
-    const packedBytes = path === undefined ? null : await writeArchive(path);
+    const { writeStreamWhole } = await import("../../ci/pack/file.ts");
+    const packedBytes = stdout !== undefined
+      ? await copyTo(stdout, pack.stream())
+      : path !== undefined
+      ? await writeStreamWhole(path, pack.stream())
+      : null;
+    context.progress(undefined);
     return {
       output: output ?? null,
       files: files.length,
@@ -66,21 +75,42 @@ export default defineCommand({
       warnings: [...warnings],
       list: list ? files.map(({ name, bytes }) => ({ name, bytes })) : null,
     };
-
-    async function writeArchive(path: string): Promise<number> {
-      const { writeStreamWhole } = await import("../../ci/pack/file.ts");
-      const bytes = await writeStreamWhole(path, pack.stream());
-      context.progress(undefined);
-      return bytes;
-    }
   },
-  view: ({ output, files, bytes, packedBytes, list }) => [
-    ...(list === null ? [] : [{
-      columns: ["size", "name"],
-      rows: list.map(({ name, bytes }) => [String(bytes), JSON.stringify(name).slice(1, -1)]),
-    }]),
-    ...(output === null || packedBytes === null
-      ? [{ stderr: `${filesText(files)}, ${sizeText(bytes)}` }]
-      : [`${output}: ${filesText(files)}, ${sizeText(bytes)}, packed ${sizeText(packedBytes)}`]),
-  ],
+  view: ({ output, files, bytes, packedBytes, list }) => {
+    const size = `${filesText(files)}, ${sizeText(bytes)}`;
+    const packed = packedBytes === null ? size : `${size}, packed ${sizeText(packedBytes)}`;
+    return [
+      ...(list === null ? [] : [{
+        columns: ["size", "name"],
+        rows: list.map(({ name, bytes }) => [String(bytes), JSON.stringify(name).slice(1, -1)]),
+      }]),
+      // Standard output is the archive's.
+      output === null || output === "-" ? { stderr: packed } : `${output}: ${packed}`,
+    ];
+  },
 });
+
+/** Standard output, where nothing but an archive goes there. */
+async function stdoutFor({ list }: { list: boolean }, { attached }: Context): Promise<Sink> {
+  const { UsageError } = await import("../../errors.ts");
+  const hint = "`--output project.zip` writes it to a file";
+  if (attached === undefined) {
+    throw new UsageError("the archive cannot go to standard output, where the result is to be read", { hint });
+  }
+  if (list) throw new UsageError("the archive and the list cannot both go to standard output", { hint });
+  if (attached.stdout.isTTY) {
+    throw new UsageError("the archive is not written to a terminal", {
+      hint: "`gpu ci pack --output - > project.zip`, or a pipe, takes it",
+    });
+  }
+  return attached.stdout;
+}
+
+async function copyTo(sink: Sink, stream: AsyncIterable<Uint8Array>): Promise<number> {
+  let bytes = 0;
+  for await (const part of stream) {
+    await sink.write(part);
+    bytes += part.length;
+  }
+  return bytes;
+}
