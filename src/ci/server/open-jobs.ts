@@ -3,15 +3,14 @@ import { join } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
 import type { World } from "../../world.ts";
-import { JobLog } from "../runner/job-log.ts";
 import { type JobEnd, jobFiles } from "../runner/job-order.ts";
 import { type Ending, findJob, hasBegun, removeJob, type RunningJob } from "../runner/job-process.ts";
+import { endNow, noteInLog, writeEnd } from "./job-end.ts";
 import { forgetVariables, type JobRules, startQueued } from "./job-start.ts";
 import type { Places } from "./places.ts";
 import { FairQueue } from "./queue.ts";
 import type { SealedVariables } from "./sealed.ts";
 import type { JobStore } from "./store.ts";
-import { wireTime } from "./wire-time.ts";
 
 interface OpenJobsOptions {
   readonly world: World;
@@ -26,14 +25,11 @@ interface OpenJobsOptions {
 interface OpenJob {
   readonly over: PromiseWithResolvers<void>;
   /** Whether it is one of those that run, also while it only just begins. */
-  isRunning: boolean;
+  readonly isRunning: boolean;
   running?: RunningJob;
   /** How often its process ended before it began. */
   failures: number;
 }
-
-/** An end that cannot be written down (a full disk) is tried again so often, in milliseconds. */
-const writeAgainMs = 5_000;
 
 /** A job whose process does not come up (no memory, an executable that is just being replaced) is begun so often. */
 const attempts = { count: 3, everyMs: 5_000 };
@@ -80,17 +76,15 @@ export class OpenJobs implements Disposable {
     for (const { id, userId, isRunning } of store.open()) {
       const folder = places.work(id);
       if (isRunning && existsSync(join(folder, jobFiles.order))) {
-        const job = this.#runs(id);
-        job.running = findJob(world, { folder, id, signal: this.#gone.signal });
-        void forgetVariables(id, { ...this.#options, signal: this.#gone.signal });
-        void this.#untilOver(id, { running: job.running, isFound: true });
+        this.#runs(id);
+        this.#follow(id, { running: findJob(world, { folder, id, signal: this.#gone.signal }), isFound: true });
       } else if (places.hasUpload(id)) {
         if (isRunning) store.requeue(id);
         this.add({ id, userId });
       } else {
         this.#runs(id);
         this.#note(id, "the server stopped before this job ran, and its upload is gone");
-        void this.#end(id, this.#endNow({ status: "lost" }));
+        void this.#end(id, endNow("lost", this.#options.world));
       }
     }
   }
@@ -101,7 +95,7 @@ export class OpenJobs implements Disposable {
     if (!job) return false;
     if (this.#queue.remove(id)) {
       this.#note(id, "the job was stopped: it was cancelled");
-      await this.#end(id, this.#endNow({ status: "cancelled" }));
+      await this.#end(id, endNow("cancelled", this.#options.world));
     } else {
       job.running?.stop("it was cancelled");
       await job.over.promise;
@@ -128,12 +122,10 @@ export class OpenJobs implements Disposable {
     this.#gone.abort(new Error("the server ends"));
   }
 
-  #runs(id: string): OpenJob {
-    const job = this.#jobs.get(id) ?? { over: Promise.withResolvers<void>(), isRunning: false, failures: 0 };
-    job.isRunning = true;
+  #runs(id: string): void {
+    const job = this.#jobs.get(id) ?? { over: Promise.withResolvers<void>(), failures: 0 };
+    this.#jobs.set(id, { ...job, isRunning: true });
     this.#running++;
-    this.#jobs.set(id, job);
-    return job;
   }
 
   /** Begins as many jobs as may run. */
@@ -141,21 +133,26 @@ export class OpenJobs implements Disposable {
     while (!this.#isStopping && this.#running < (this.#options.rules.parallelJobs ?? 1)) {
       const id = this.#queue.next();
       if (id === undefined) return;
-      const job = this.#runs(id);
+      this.#runs(id);
       try {
-        job.running = startQueued(id, this.#options);
-        void forgetVariables(id, { ...this.#options, signal: this.#gone.signal });
-        void this.#untilOver(id, { running: job.running, isFound: false });
+        this.#follow(id, { running: startQueued(id, this.#options), isFound: false });
       } catch (error) {
         this.#note(id, `the job could not be run: ${reasonOf(error)}`);
-        void this.#end(id, this.#endNow({ status: "completed" }));
+        void this.#end(id, endNow("completed", this.#options.world));
       }
     }
   }
 
+  #follow(id: string, { running, isFound }: { running: RunningJob; isFound: boolean }): void {
+    const job = this.#jobs.get(id);
+    if (job) job.running = running;
+    void forgetVariables(id, { ...this.#options, signal: this.#gone.signal });
+    void this.#untilOver(id, { running, isFound });
+  }
+
   async #untilOver(id: string, { running, isFound }: { running: RunningJob; isFound: boolean }): Promise<void> {
     const end = await running.ended.catch((error: unknown): Ending => ({
-      ...this.#endNow({ status: "lost" }),
+      ...endNow("lost", this.#options.world),
       note: `it is not known what became of this job: ${messageOf(error)}`,
     }));
     if (this.#gone.signal.aborted) return;
@@ -178,7 +175,7 @@ export class OpenJobs implements Disposable {
     if (this.#gone.signal.aborted) return true;
     if (existsSync(join(places.work(id), jobFiles.stop))) {
       this.#note(id, "the job was stopped before it began");
-      await this.#end(id, this.#endNow({ status: "cancelled" }));
+      await this.#end(id, endNow("cancelled", this.#options.world));
       return true;
     }
     try {
@@ -196,47 +193,18 @@ export class OpenJobs implements Disposable {
     return true;
   }
 
-  #endNow({ status }: Pick<JobEnd, "status">): JobEnd {
-    return { success: false, status, endedAt: this.#options.world.clock.now(), artifacts: [] };
-  }
-
   /** Writes down how a job ended, and lets the next one begin. */
   async #end(id: string, end: JobEnd): Promise<void> {
-    const { world, store, places, sealed, onEnd } = this.#options;
-    for (;;) {
-      try {
-        store.end(id, end, wireTime(end.endedAt));
-        break;
-      } catch {
-        await world.clock.sleep(writeAgainMs, this.#gone.signal).catch(() => {});
-        if (this.#gone.signal.aborted) return;
-      }
-    }
-    ignoringTrouble(() => sealed.remove(id));
-    ignoringTrouble(() => places.removeUpload(id));
-    if (end.artifacts.length === 0) ignoringTrouble(() => removeJob(places.work(id)));
+    if (!await writeEnd(id, end, { ...this.#options, signal: this.#gone.signal })) return;
     const job = this.#jobs.get(id);
     this.#jobs.delete(id);
     if (job?.isRunning) this.#running--;
-    onEnd(id);
+    this.#options.onEnd(id);
     job?.over.resolve();
     this.#pump();
   }
 
   #note(id: string, text: string): void {
-    ignoringTrouble(() => {
-      const log = JobLog.create(this.#options.places.log(id));
-      log.note(text);
-      log.close();
-    });
-  }
-}
-
-/** For what a full disk or a strange mode may prevent, and what matters less than the job's end. */
-function ignoringTrouble(work: () => void): void {
-  try {
-    work();
-  } catch {
-    // What is left is removed with the job, or at the next start.
+    noteInLog(this.#options.places.log(id), text);
   }
 }
