@@ -131,7 +131,8 @@ export interface Gpu {
       /**
        * Make a key of a CI server on this computer invalid.
        *
-       * From this moment the server does not accept it. Jobs that were submitted with it go on.
+       * From this moment the server does not accept it, and who follows a job with it is cut off. Jobs that were submitted with it
+       * go on.
        *
        * On the command line: `gpu ci key revoke`.
        *
@@ -367,7 +368,7 @@ export interface Gpu {
       /**
        * Let a user of a CI server submit no more.
        *
-       * The user's keys are no longer accepted, jobs and keys stay. Jobs that run go on.
+       * The user's keys are no longer accepted, what follows a job with them ends. Jobs and keys stay, jobs that run go on.
        *
        * On the command line: `gpu ci user deactivate`.
        *

@@ -11,7 +11,7 @@ import { CiService } from "../../src/ci/server/service.ts";
 import { Users } from "../../src/ci/server/users.ts";
 import { realClock } from "../../src/outside.ts";
 import { ciWorld } from "../fake/ci-world.ts";
-import { projectOf, readJob, submit } from "./ci-serve.ts";
+import { projectOf, readJob, submit, until } from "./ci-serve.ts";
 
 let home: string;
 let now: number;
@@ -125,6 +125,41 @@ describe("keys", () => {
     now += 86_400_000;
     expect(await ask(bo, "/jobs")).toMatchObject(refused);
   });
+
+  test("that are taken away end what was opened with them, also the upload that still comes", async () => {
+    const [adasKey] = keys.list({ email: "ada@example.com" });
+    const takeAway = [
+      () => keys.revoke(adasKey?.id ?? ""),
+      () => users.setActive({ email: "bo@example.com" }, { isActive: false }),
+    ];
+    for (const [index, key] of [ada, bo].entries()) {
+      const authorization = `Bearer ${key}`;
+      const id = await submit(server.address, projectOf("echo up; exec sleep 600"), { key });
+      const path = `/jobs/${id}/stream?from_beginning=true`;
+      const stream = await fetch(server.address + path, { headers: { authorization } });
+      await until(() => readFileSync(service.places.log(id), "utf8") === "up\n");
+      const takenAway = Promise.withResolvers<void>();
+      const uploading = fetch(`${server.address}/submit-async`, {
+        method: "POST",
+        headers: { authorization, "content-type": "multipart/form-data; boundary=b" },
+        body: ReadableStream.from((async function* () {
+          yield Buffer.from('--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n');
+          await takenAway.promise;
+          yield Buffer.concat([projectOf("echo late"), Buffer.from("\r\n--b--\r\n")]);
+        })()),
+      });
+      await until(() => readdirSync(join(home, "data/uploads")).length === 1);
+      takeAway[index]?.();
+      takenAway.resolve();
+      expect((await uploading).status).toBe(401);
+      const said = await stream.text();
+      expect(said).toContain('"up\\n"');
+      expect(said).not.toContain("complete");
+      expect(service.find(id)).toMatchObject({ status: "running" });
+      expect(service.queuedCount).toBe(0);
+      await service.cancel(id);
+    }
+  }, 20_000);
 
   test("have a form, and stand nowhere in the data folder", () => {
     expect(ada).toMatch(/^ci_[A-Za-z0-9_-]{40}$/);

@@ -10,6 +10,8 @@ export interface Caller {
   readonly isAdmin: boolean;
   /** What every answer to this caller says. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Whether the key is still accepted, for an answer that takes its time; absent where nobody can take it away. */
+  isStillAccepted?(): boolean;
 }
 
 /** Finds out who asks, or answers that nobody is known by that. */
@@ -51,7 +53,10 @@ export function keyAccess(keys: Keys): Access {
     if (checked.kind === "inactive") {
       return detail(401, "User not found or inactive", { "www-authenticate": "Bearer", ...headers });
     }
-    return { userId: checked.user.id, isAdmin: checked.user.admin, headers };
+    return {
+      ...{ userId: checked.user.id, isAdmin: checked.user.admin, headers },
+      isStillAccepted: () => keys.check(bearer).kind === "accepted",
+    };
   };
 }
 
@@ -62,7 +67,8 @@ function bearerIn(request: Request): string | Response {
   return bearerOf(request);
 }
 
-function unknownKey(headers: Readonly<Record<string, string>> = {}): Response {
+/** The answer to a key that nobody has, or that is accepted no more. */
+export function unknownKey(headers: Readonly<Record<string, string>> = {}): Response {
   return detail(401, "Invalid or revoked API key", { "www-authenticate": "Bearer", ...headers });
 }
 

@@ -2,6 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { systemCode } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
 import type { Clock, World } from "../../world.ts";
+import { type Caller, unknownKey } from "./access.ts";
 import { detail, invalid } from "./answers.ts";
 import { newJobId } from "./job-id.ts";
 import { FormError, readForm } from "./multipart.ts";
@@ -11,7 +12,7 @@ import { submitFieldsOf } from "./submit-fields.ts";
 export interface IntakeOptions {
   readonly world: Pick<World, "clock" | "random">;
   readonly service: CiService;
-  readonly userId: string;
+  readonly caller: Caller;
   /** 16 GiB when left out. */
   readonly maxUploadBytes?: number;
 }
@@ -21,7 +22,8 @@ const roomForFields = 8 * 2 ** 20;
 
 /** Writes the upload to disk and makes a job of it. Returns its id, or why not. What is cut off leaves nothing. */
 export async function take(request: Request, options: IntakeOptions): Promise<string | Response> {
-  const { world, service, userId, maxUploadBytes = 16 * 2 ** 30 } = options;
+  const { world, service, caller, maxUploadBytes = 16 * 2 ** 30 } = options;
+  const { userId } = caller;
   const idempotencyKey = request.headers.get("idempotency-key") ?? undefined;
   if (idempotencyKey !== undefined && idempotencyKey.length > 200) {
     return detail(400, "The idempotency key is too long");
@@ -49,6 +51,7 @@ export async function take(request: Request, options: IntakeOptions): Promise<st
     if (!form.hasFile) return invalid({ type: "missing", loc: ["body", "file"], msg: "Field required", input: null });
     const fields = submitFieldsOf(form.fields);
     if ("issue" in fields) return invalid(fields.issue);
+    if (caller.isStillAccepted?.() === false) return unknownKey();
     if (service.isStopping) return detail(503, "The server is stopping", { "retry-after": "5" });
     const { args = [], name, tags, env } = fields;
     const taken = service.submit({ id, userId, args, name, tags, variables: env, idempotencyKey });

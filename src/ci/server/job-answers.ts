@@ -25,15 +25,19 @@ export interface OneJobRequest extends JobRequest {
 /** Answers with the log of the job that was submitted. */
 export async function submitFollowed(ask: JobRequest, { isIdSaid }: { isIdSaid: boolean }): Promise<Response> {
   const { service, world, request, caller } = ask;
-  const taken = await take(request, { ...ask, userId: caller.userId });
+  const taken = await take(request, ask);
   if (taken instanceof Response) return taken;
-  const { signal } = request;
-  return eventStream({ service, clock: world.clock, id: taken, isIdSaid, after: 0, signal });
+  return eventStream({
+    ...{ service, caller, id: taken, isIdSaid },
+    clock: world.clock,
+    after: 0,
+    signal: request.signal,
+  });
 }
 
 /** Answers with the id of the job that was submitted. */
 export async function submit(ask: JobRequest): Promise<Response> {
-  const taken = await take(ask.request, { ...ask, userId: ask.caller.userId });
+  const taken = await take(ask.request, ask);
   return taken instanceof Response ? taken : Response.json({ job_id: taken });
 }
 
@@ -65,7 +69,7 @@ const booleans: Readonly<Record<string, boolean>> = {
   ...{ false: false, "0": false, off: false, no: false, f: false, n: false },
 };
 
-export function follow({ request, service, world, job }: OneJobRequest): Response {
+export function follow({ request, service, world, job, caller }: OneJobRequest): Response {
   const asked = new URL(request.url).searchParams.get("from_beginning") ?? "false";
   const name = asked.toLowerCase();
   const fromBeginning = Object.hasOwn(booleans, name) ? booleans[name] : undefined;
@@ -76,7 +80,7 @@ export function follow({ request, service, world, job }: OneJobRequest): Respons
   const lastId = /^\d{1,15}$/.exec(request.headers.get("last-event-id") ?? "")?.[0];
   const after = lastId !== undefined ? Number(lastId) : fromBeginning ? 0 : "now";
   const { signal } = request;
-  return eventStream({ service, clock: world.clock, id: job.job_id, isIdSaid: false, after, signal });
+  return eventStream({ ...{ service, caller, after, signal }, clock: world.clock, id: job.job_id, isIdSaid: false });
 }
 
 /** What the job has said so far, or the end of it. */

@@ -1,13 +1,18 @@
 import type { Clock } from "../../world.ts";
 import type { WireEvent } from "../job.ts";
+import type { Caller } from "./access.ts";
 import type { LogLines } from "./log-reader.ts";
 import type { CiService } from "./service.ts";
 
 /** How often a stream says that it lives, in milliseconds. */
 export const pingMs = 15_000;
 
+/** How often it is asked whether who reads a stream still may, in milliseconds. */
+export const askMs = 1_000;
+
 export interface StreamOptions {
   readonly service: CiService;
+  readonly caller: Pick<Caller, "isStillAccepted">;
   readonly clock: Clock;
   readonly id: string;
   /** Say the job's id first, as the answer to a submission does. */
@@ -21,6 +26,7 @@ export interface StreamOptions {
 export function eventStream(options: StreamOptions): Response {
   const gone = new AbortController();
   const signal = AbortSignal.any([options.signal, gone.signal]);
+  if (options.caller.isStillAccepted) void watchCaller(options, signal).finally(() => gone.abort());
   const texts = withPings(eventsOf({ ...options, signal }), options.clock, signal);
   // Who is gone asks for no more: what is open for them (the log's file) is closed from here.
   signal.addEventListener("abort", () => void texts.return(undefined).catch(() => {}), { once: true });
@@ -28,8 +34,9 @@ export function eventStream(options: StreamOptions): Response {
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const next = await texts.next();
-      if (next.done) controller.close();
-      else controller.enqueue(encoder.encode(next.value));
+      if (!next.done) return controller.enqueue(encoder.encode(next.value));
+      gone.abort();
+      controller.close();
     },
     cancel() {
       gone.abort();
@@ -38,6 +45,15 @@ export function eventStream(options: StreamOptions): Response {
   return new Response(body, {
     headers: { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" },
   });
+}
+
+/** Resolves when the caller's key was revoked or has ended, or its user was deactivated; or with the stream. */
+async function watchCaller({ caller, clock }: StreamOptions, signal: AbortSignal): Promise<void> {
+  try {
+    while (caller.isStillAccepted?.() ?? true) await clock.sleep(askMs, signal);
+  } catch {
+    // The stream is over, or the server.
+  }
 }
 
 async function* eventsOf({ service, id, isIdSaid, after, signal }: StreamOptions): AsyncGenerator<string> {

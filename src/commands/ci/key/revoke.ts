@@ -7,7 +7,9 @@ import { defineCommand } from "../../../command.ts";
 export default defineCommand({
   name: "ci key revoke",
   summary: "Make a key of a CI server on this computer invalid",
-  description: "From this moment the server does not accept it. Jobs that were submitted with it go on.",
+  description:
+    "From this moment the server does not accept it, and who follows a job with it is cut off. Jobs that were submitted with it\n" +
+    "go on.",
   effect: "write",
   examples: [{ command: "gpu ci key revoke key_0123456789ab", says: "by the id that `gpu ci key list` shows" }],
   input: z.object({

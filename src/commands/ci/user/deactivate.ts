@@ -7,7 +7,8 @@ import { defineCommand } from "../../../command.ts";
 export default defineCommand({
   name: "ci user deactivate",
   summary: "Let a user of a CI server submit no more",
-  description: "The user's keys are no longer accepted, jobs and keys stay. Jobs that run go on.",
+  description:
+    "The user's keys are no longer accepted, what follows a job with them ends. Jobs and keys stay, jobs that run go on.",
   effect: "write",
   examples: [{ command: "gpu ci user deactivate --email ada@example.com", says: "from this moment" }],
   input: z.object({ ...userParams, ...dataParams }),
