@@ -13,6 +13,7 @@ const exit = process.exit.bind(process);
 async function main(): Promise<void> {
   // A recipe may wait for something that nothing will ever do; the process must then stay, to clean up when it is told to end.
   setInterval(() => {}, 2 ** 30);
+  if (process.argv[2] === ":run") await takeWords();
   const argv = process.argv.slice(2);
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     process.stdout.write(`gpu ${packageJson.version}\n`);
@@ -47,6 +48,12 @@ async function main(): Promise<void> {
   });
   const exitCode = await startRole(argv, world, ending) ?? await startCommand(argv, world, ending);
   exit(isPipeClosed ? exitCodes.done : exitCode);
+}
+
+/** The words of a run that another `gpu` started come through stdin, since every user can read a command line. */
+async function takeWords(): Promise<void> {
+  const words: unknown = JSON.parse(await Bun.stdin.text() || "[]");
+  process.argv.splice(2, Infinity, ...(Array.isArray(words) ? words.map(String) : []));
 }
 
 function isThere(): boolean {

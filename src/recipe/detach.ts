@@ -5,6 +5,7 @@ import type { Context } from "../command.ts";
 import { GpuError, UsageError } from "../errors.ts";
 import { makePrivateFolder, readTextIfThere } from "../files.ts";
 import { logPath, runsFolder } from "../runs/store.ts";
+import { startPrivately } from "./own-process.ts";
 import { requestWords } from "./request-words.ts";
 import type { Started } from "./start.ts";
 
@@ -21,15 +22,14 @@ export async function runDetached(context: Context, { file, request }: Started):
   await makePrivateFolder(runsFolder(world));
   const said = join(runsFolder(world), `${id}.said`);
   const stderr = openSync(said, "w", 0o600);
-  const [command = "", ...own] = world.self;
   const words = requestWords({
     // Its types were checked a moment ago.
     request: { ...request, asRun: id, check: false, detach: false },
     globals: { ...globals, json: false, color: false },
   });
   // The same environment: it is this very program, with the keys that it was given.
-  const child = world.spawn([command, ...own, ...words], {
-    ...{ cwd: world.cwd, env: world.env, detached: true, stdin: "ignore", stdout: "ignore", stderr },
+  const child = startPrivately(world, words, {
+    ...{ shown: file.name, cwd: world.cwd, env: world.env, detached: true, stdout: "ignore", stderr },
   });
   closeSync(stderr);
   try {

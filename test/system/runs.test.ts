@@ -117,6 +117,26 @@ describe("a run in the background", () => {
     expect(await following.ended).toBe(130);
   });
 
+  test("shows no list of processes what its parameters are", async () => {
+    write(
+      "secretive.ts",
+      `import { recipe, sleep, z } from "gpu";
+       export default recipe({
+         summary: "Wait with a secret",
+         input: z.object({ token: z.string().meta({ secret: true }) }),
+         async run({ token }) { console.log(token.length, "characters"); await sleep("100s"); },
+       });`,
+    );
+    const { stdout } = await gpu("run", "--no-check", "secretive.ts", "--detach", "--token", "hunter2");
+    const id = stdout.trim();
+    await until(() => logOf(id).includes("7 characters"), "that it has its parameter");
+    const { pid } = JSON.parse(logOf(id).split("\n")[0] ?? "");
+    const listed = Bun.spawnSync(["ps", "-o", "args=", "-p", String(pid)]).stdout.toString();
+    expect(listed).toContain(":run secretive.ts");
+    expect(listed).not.toContain("hunter2");
+    expect((await gpu("runs", "cancel", id)).exitCode).toBe(0);
+  });
+
   test("whose process is killed is said to have died, and others give back what it rented", async () => {
     const id = await detached();
     const { pid } = JSON.parse(logOf(id).split("\n")[0] ?? "");
