@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineCommand, type View } from "../command.ts";
+import { planView } from "../recipe/plan-view.ts";
 
 export default defineCommand({
   name: "run",
@@ -7,6 +8,7 @@ export default defineCommand({
   description:
     'A recipe is a TypeScript file that exports `recipe({ … })` and imports what it needs from "gpu". Its types are checked\n' +
     "before any of it runs, its parameters are flags behind the file, and what it rents is given back when it ends, however that is.\n" +
+    "What no budget covers is planned and asked for on a terminal, and refused elsewhere.\n" +
     "The flags below may stand before or behind the file; `gpu runs` shows what was run.",
   // Each call in it is judged by itself: what spends needs the recipe's budget.
   effect: "write",
@@ -88,22 +90,6 @@ export default defineCommand({
   view: ({ plan, costDollars, endsBecause, run }): View => {
     if (run !== null) return run;
     if (plan === null) return undefined;
-    const rows = plan.map((step) => [step.call, step.action, step.costDollars > 0 ? money(step.costDollars) : "-"]);
-    return [
-      { columns: ["CALL", "DOES", "AT MOST"], rows, empty: "it would do nothing but look" },
-      {
-        stderr: endsBecause === null
-          ? `it would cost at most ${money(costDollars ?? 0)}`
-          : planEnd({ endsBecause, costDollars }),
-      },
-    ];
+    return planView({ plan, costDollars: costDollars ?? 0, endsBecause });
   },
 });
-
-function planEnd({ endsBecause, costDollars }: { endsBecause: string; costDollars: number | null }): string {
-  return `the plan ends here, at most ${money(costDollars ?? 0)}: ${endsBecause}`;
-}
-
-function money(dollars: number): string {
-  return `$${dollars.toFixed(2)}`;
-}

@@ -1164,6 +1164,7 @@ export interface Gpu {
    *
    * A recipe is a TypeScript file that exports `recipe({ … })` and imports what it needs from "gpu". Its types are checked
    * before any of it runs, its parameters are flags behind the file, and what it rents is given back when it ends, however that is.
+   * What no budget covers is planned and asked for on a terminal, and refused elsewhere.
    * The flags below may stand before or behind the file; `gpu runs` shows what was run.
    *
    * On the command line: `gpu run`.

@@ -3,7 +3,7 @@ import { type ApiScope, type ApiTree, createApi, type Instead, type InsteadOf } 
 import type { CallRecord } from "../surface/call.ts";
 import { derive } from "../surface/child.ts";
 import type { RunBudget } from "./budget.ts";
-import { askForMore } from "./budget-question.ts";
+import { BudgetQuestions } from "./budget-question.ts";
 import type { CallLog } from "./calls.ts";
 import { type CommandDisplay, type CurrentRun, currentRun, inRun, type ShownCommand } from "./current.ts";
 import { maskedWriter, maskOf } from "./masked.ts";
@@ -11,6 +11,7 @@ import type { Memory } from "./memory.ts";
 import type { Owned } from "./owned.ts";
 import type { Planner } from "./planner.ts";
 import type { NewStep, RunRecord } from "./record.ts";
+import type { RunSettings } from "./session.ts";
 
 /** What the code of a run works with. */
 export interface ScopeParts {
@@ -22,6 +23,8 @@ export interface ScopeParts {
   readonly planner: Planner | undefined;
   readonly keepsOnFailure: boolean;
   budget(): RunBudget;
+  /** Plans the whole run, where a person is to be asked for it; undefined where that cannot be done. */
+  readonly plan: RunSettings["plan"];
   /** The run that this one is a part of. */
   readonly outer: CurrentRun | undefined;
   declare(): void;
@@ -30,12 +33,20 @@ export interface ScopeParts {
 /** The run as its own code sees it: each call is a step, and what is called inside of one belongs to it. */
 export function openScope(context: Context, parts: ScopeParts): CurrentRun {
   // Asked anew at each call: inside of `parallel` the context is another one.
+  const questions = new BudgetQuestions({ plan: parts.plan });
   let api: ApiTree | undefined;
-  return scopeIn({ ...parts, context, step: null, api: () => api ??= createApi(context.entries, currentRun) });
+  return scopeIn({
+    ...parts,
+    context,
+    questions,
+    step: null,
+    api: () => api ??= createApi(context.entries, currentRun),
+  });
 }
 
 interface Place extends ScopeParts {
   readonly context: Context;
+  readonly questions: BudgetQuestions;
   /** The step that the code belongs to. */
   readonly step: number | null;
   /** Made when a command is called for the first time. */
@@ -77,10 +88,10 @@ function scopeIn(place: Place): CurrentRun {
 
 /** Counts what a call costs against the budget of the run, and of each that it is a part of. */
 async function allowIn(
-  { budget, context, outer }: Place,
+  { budget, questions, context, outer }: Place,
   action: Parameters<ApiScope["allow"]>[0],
 ): Promise<() => void> {
-  const release = await askForMore(budget(), action, context);
+  const release = await questions.allow(budget(), action, context);
   try {
     const releaseOuter = await outer?.allow(action);
     return () => {

@@ -10,6 +10,7 @@ import { isFailure } from "./outcome.ts";
 import { Owned } from "./owned.ts";
 import type { Memory } from "./memory.ts";
 import { PlanEnds, type Planner } from "./planner.ts";
+import type { RunPlan } from "./plan-view.ts";
 import { hearPrints } from "./prints.ts";
 import type { RecordOptions, RunRecord } from "./record.ts";
 import { openScope } from "./scope.ts";
@@ -26,6 +27,8 @@ export interface RunSettings {
   readonly record?: Omit<RecordOptions, "input" | "budgetDollars" | "pid"> | undefined;
   readonly memory?: Memory | undefined;
   readonly planner?: Planner | undefined;
+  /** Plans the whole of it, for who is asked whether it may spend so much. */
+  readonly plan?: ((context: Context) => Promise<RunPlan | undefined>) | undefined;
   /** Instances of a run that fails are kept for so many hours. */
   readonly keepHours?: number | undefined;
 }
@@ -215,6 +218,8 @@ export class RecipeSession {
       planner: this.settings.planner,
       keepsOnFailure: this.settings.keepHours !== undefined,
       budget: () => this.budget,
+      // One that is part of another is asked for there as well.
+      plan: this.#outer === undefined ? this.settings.plan : undefined,
       // What is only tried out spends nothing of anybody's.
       outer: this.settings.record?.isRehearsal ? undefined : this.#outer,
       declare: () => {

@@ -146,16 +146,22 @@ async function settingsOf(context: Context, { file, request }: Started): Promise
   const { Memory } = await import("./memory.ts");
   const { contentKey } = await import("./check.ts");
   const content = await contentKey(file.path);
+  const isRehearsal = request.emulate !== undefined || request.chaos !== undefined;
   const memory = resume === undefined
     ? Memory.empty()
     : await Memory.of(resume, context, { name: file.name, file: file.path, content });
   return {
     memory,
+    // A rehearsal spends nothing, and what is gone on from is rented already.
+    plan: isRehearsal || resume !== undefined ? undefined : async (asking) => {
+      const { planApart } = await import("./plan-apart.ts");
+      return await planApart(asking, { file, request });
+    },
     keepHours: keepOnFailure,
     record: {
       ...{ recipe: file.name, file: file.path, content, logFile, resumes: memory.resumes },
       isDetached: asRun !== undefined,
-      isRehearsal: request.emulate !== undefined || request.chaos !== undefined,
+      isRehearsal,
     },
   };
 }

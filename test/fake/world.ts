@@ -5,7 +5,10 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { startAgent } from "../../src/agent/agent.ts";
+import { runApp } from "../../src/app.ts";
 import { runBackground } from "../../src/background/process.ts";
 import type { ProviderRegistry } from "../../src/provider/registry.ts";
 import { sshProvider } from "../../src/provider/ssh/ssh.ts";
@@ -115,6 +118,8 @@ export async function fakeWorld(): Promise<FakeWorld> {
     spawn: (command, options) =>
       command.at(-1) === ":background"
         ? background(options.cwd)
+        : command.at(-2) === ":run" && options.stdout === "pipe"
+        ? planning()
         : spawnReal(command, command[1] === "add" ? { ...options, env: withRegistry(options.env) } : options),
   };
   const registry: ProviderRegistry = {
@@ -141,6 +146,18 @@ export async function fakeWorld(): Promise<FakeWorld> {
       await over;
     });
     return Object.assign(new EventEmitter(), { unref() {} }) as ReturnType<World["spawn"]>;
+  };
+  // A plan is made in a process of its own; here it has to see the clouds of this one.
+  const planning = () => {
+    const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+    const child = Object.assign(new EventEmitter(), { stdin, stdout, kill: () => true });
+    void text(stdin).then(async (words) => {
+      const terminal = fakeTerminal();
+      const own = { ...world, terminal, random: countingBytes() };
+      await runApp(JSON.parse(words), { world: own, registry, signal: new AbortController().signal, version: "0.0.0" });
+      stdout.end(terminal.takeStdout(), () => child.emit("close"));
+    });
+    return child as unknown as ReturnType<World["spawn"]>;
   };
   const ports = new Map<string, number>();
   const isPortOfMachine = (port: number) => port > firstPort && port <= firstPort + local.launched;
