@@ -1,15 +1,22 @@
 import { UsageError } from "./errors.ts";
 
+// `${number}` would let spaces in: `"5 "` is a number to TypeScript. A zero in front is no `bigint`, so it is written out.
+type Whole = `${bigint}` | `0${bigint}`;
+type Amount = Whole | `${bigint}.${Whole}`;
+
 /** A span of time as text: `"90s"`, `"1h30m"`. The largest unit first. */
 export type DurationText =
-  | `${number}${"ms" | "s" | "m" | "h" | "d"}`
-  | `${number}d${number}h`
-  | `${number}d${number}h${number}m`
-  | `${number}h${number}m`
-  | `${number}h${number}m${number}s`
-  | `${number}m${number}s`;
+  | `${Amount}${"ms" | "s" | "m" | "h" | "d"}`
+  | `${bigint}d${Whole}h`
+  | `${bigint}d${Whole}h${Whole}m`
+  | `${bigint}h${Whole}m`
+  | `${bigint}h${Whole}m${Whole}s`
+  | `${bigint}m${Amount}s`;
 
-/** A span of time: milliseconds, or text with units, `"90s"`, `"1h30m"`. */
+/**
+ * A span of time: text with units, `"90s"`, `"1h30m"`, `"0.5s"`; or a number of milliseconds, for one that is computed:
+ * `minutes * 60_000`.
+ */
 export type Duration = number | DurationText;
 
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

@@ -14,9 +14,10 @@ const units = {
 } as const;
 
 /** An amount of data as text: `"500MB"` of a thousand thousand bytes each, `"16GiB"` of 2³⁰ each. */
-export type SizeText = `${number}${keyof typeof units}`;
+// `${number}` would let spaces in: `"5 "` is a number to TypeScript.
+export type SizeText = `${bigint | `${bigint}.${"" | "0"}${bigint}`}${keyof typeof units}`;
 
-/** An amount of data: bytes, or a number with its unit, `"16GiB"`. */
+/** An amount of data: text with its unit, `"16GiB"`; or a number of bytes, for one that is computed. */
 export type Size = number | SizeText;
 
 /** What text is an amount of data. */

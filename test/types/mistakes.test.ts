@@ -41,6 +41,10 @@ const refused = {
     body: `await gpu.stop({ instances: box.id });`,
     says: /r\.ts:7:\d+: Type 'string' is not assignable to type 'string\[\]'/,
   },
+  "a space in a span of time": {
+    body: 'await box.$`true`.timeout("5 m");',
+    says: /r\.ts:7:\d+: Argument of type '"5 m"' is not assignable to parameter of type 'Duration'/,
+  },
   "a missing await, its result used": {
     body: "const { stdout } = box.$`uname`;",
     says: /r\.ts:7:\d+: Property 'stdout' does not exist on type 'ShellCommand/,

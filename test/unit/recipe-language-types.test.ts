@@ -26,10 +26,19 @@ async function promises(
   $`a`.timeout("5 minutes");
   // @ts-expect-error not a span of time
   await sleep("90x");
-  await sleep("1d12h");
+  // @ts-expect-error a space is in no span of time
+  await sleep("5 m");
+  // @ts-expect-error nor in front of one, nor in the middle
+  for (const span of [" 5m", "1h 30m"] as const) await sleep(span);
+  for (const span of ["90s", "1h30m", "1h05m", "1d12h", "1d00h10m", "0.5s", "1.05h", "1m30.5s", "100ms"] as const) {
+    await sleep(span);
+  }
   await sleep(90);
   // @ts-expect-error not an amount of data
   size("16 gigs");
+  // @ts-expect-error nor one with a space
+  size("16 GiB");
+  for (const amount of ["16GiB", "1.5GB", "0.05TiB", "500MB"] as const) size(amount);
   claim<Same<ReturnType<typeof size>, number>>();
   claim<Same<ReturnType<typeof duration>, number>>();
 
