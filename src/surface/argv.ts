@@ -6,7 +6,7 @@ import { globalParams, toGlobals } from "./globals.ts";
 import type { Param } from "./param.ts";
 import { readParams } from "./params.ts";
 import { didYouMean } from "./suggest.ts";
-import { fromEnvironment, fromText } from "./text.ts";
+import { fromEnvironment, fromText, numberPattern } from "./text.ts";
 
 export type Arguments =
   | { readonly kind: "help" }
@@ -106,13 +106,25 @@ function parseWithCommander(command: Command, params: readonly Param[], argv: re
     for (const option of toOptions(param)) commander.addOption(option);
   }
   try {
-    commander.parse([...argv], { from: "user" });
+    commander.parse(withImplied(params, argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return "help";
     throw fromCommander(error, command, params);
   }
   return { options: commander.opts(), operands: commander.args };
+}
+
+/** What follows a flag whose number may be left out is its value only where it is a number: `--keep-on-failure r.ts`. */
+function withImplied(params: readonly Param[], argv: readonly string[]): string[] {
+  const dashes = argv.indexOf("--");
+  return argv.map((word, index) => {
+    if (dashes >= 0 && index > dashes) return word;
+    const param = params.find(({ flag, type, implied }) =>
+      implied !== undefined && type === "number" && word === `--${flag}`
+    );
+    return param === undefined || numberPattern.test(argv[index + 1] ?? "") ? word : `${word}=${param.implied}`;
+  });
 }
 
 /**

@@ -23,7 +23,9 @@ export function fromEnvironment(params: readonly Param[], env: Environment): Rec
 }
 
 /** Plain decimals only: `0x10` and `1e9` are typing mistakes more often than numbers. */
+export const numberPattern = /^-?(\d+(\.\d*)?|\.\d+)$/;
+
 function toNumber(text: unknown, called: string): number {
-  if (typeof text === "string" && /^-?(\d+(\.\d*)?|\.\d+)$/.test(text.trim())) return Number(text);
+  if (typeof text === "string" && numberPattern.test(text.trim())) return Number(text);
   throw new UsageError(`${called} takes a number, not \`${text}\``);
 }

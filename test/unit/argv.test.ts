@@ -19,6 +19,7 @@ const sample = defineCommand({
     bootTimeout: z.number().optional().meta({ description: "time", aliases: ["ready-timeout"] }),
     forward: z.array(z.string()).optional().describe("forward"),
     kind: z.enum(["one", "two"]).optional().describe("kind"),
+    keep: z.number().optional().meta({ implied: "1", description: "keep" }),
   }),
   output: z.object({}),
   run: () => Promise.resolve({}),
@@ -42,6 +43,14 @@ function refusal(argv: string[], env: Record<string, string> = {}): { message: s
 }
 
 describe("arguments", () => {
+  test("a number that may be left out is not taken from what stands behind it", () => {
+    expect(parse(["--keep", "i-1"]).input).toMatchObject({ keep: 1, instance: "i-1" });
+    expect(parse(["--keep", "2.5", "i-1"]).input).toMatchObject({ keep: 2.5, instance: "i-1" });
+    expect(parse(["i-1", "--keep"]).input).toMatchObject({ keep: 1, instance: "i-1" });
+    expect(parse(["--keep=3", "--all"]).input).toMatchObject({ keep: 3, all: true });
+    expect(parse(["i-1", "--", "--keep", "x"]).input).toMatchObject({ instance: "i-1", command: ["--keep", "x"] });
+  });
+
   test("defaults hold when nothing is given", () => {
     expect(parse([]).input).toEqual({ hours: 4, wait: true, all: false });
   });
