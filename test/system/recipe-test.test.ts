@@ -56,7 +56,7 @@ export default recipe({
   input: z.object({ minutes: z.number().default(0), fails: z.boolean().default(false) }),
   async run({ minutes, fails }) {
     await using box = await gpu.start({ hours: 0.5 });
-    await sleep(\`\${minutes}m\`);
+    await sleep(minutes * 60_000);
     if (fails) throw new Error("as it was asked to");
     return { says: await box.exec("echo hello").text() };
   },
