@@ -8,6 +8,12 @@ import { outside } from "./outside.ts";
 import { provideModule } from "./recipe/provide.ts";
 import { provideTestHost } from "./recipe/rehearse/test-host.ts";
 
+// Who started it may be killed: its tests end with it, whatever they wait for.
+const startedBy = process.ppid;
+setInterval(() => {
+  if (process.ppid !== startedBy) process.kill(process.pid, "SIGKILL");
+}, 250).unref();
+
 const self: unknown = JSON.parse(readVariable(process.env, "GPU_TEST_SELF") ?? "[]");
 provideModule();
 provideTestHost({

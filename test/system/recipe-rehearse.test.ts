@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { runApp } from "../../src/app.ts";
 import type { Context } from "../../src/command.ts";
 import { commands } from "../../src/commands.ts";
+import { InterruptedError } from "../../src/errors.ts";
 import { outside } from "../../src/outside.ts";
 import { type RehearsalOptions, rehearse } from "../../src/recipe/rehearse/rehearse.ts";
 import { openJournal } from "../../src/rent/journal.ts";
@@ -52,7 +53,11 @@ async function run(body: string, flags: readonly string[], env: Record<string, s
 }
 
 /** A rehearsal whose context is used directly, as no recipe could. */
-async function inRehearsal<T>(options: RehearsalOptions, work: (context: Context) => Promise<T>) {
+async function inRehearsal<T>(
+  options: RehearsalOptions,
+  work: (context: Context) => Promise<T>,
+  signal = new AbortController().signal,
+) {
   const { world, terminal } = userWorld();
   let report: Awaited<ReturnType<Awaited<ReturnType<typeof rehearse>>["end"]>> | undefined;
   const entry = {
@@ -77,7 +82,7 @@ async function inRehearsal<T>(options: RehearsalOptions, work: (context: Context
   };
   await runApp(["trial"], {
     world,
-    signal: new AbortController().signal,
+    signal,
     version: "0.0.0",
     entries: [...commands, entry],
   });
@@ -186,6 +191,29 @@ describe("--chaos", () => {
     },
     60_000,
   );
+
+  test("nothing breaks any more once somebody ends it", async () => {
+    const ending = new AbortController();
+    const { report } = await inRehearsal({ emulate: "lambda", chaos: 100, seed: 1 }, async (context) => {
+      ending.abort(new InterruptedError("SIGINT"));
+      const cloud = await context.provider("lambda");
+      for (let asked = 0; asked < 5; asked++) expect(await cloud.list()).toEqual([]);
+    }, ending.signal);
+    expect(report?.broke).toEqual({});
+  });
+
+  test("a launch that was never answered is looked for as long as the emulated cloud may hide it", async () => {
+    const settleMs = async (options: RehearsalOptions) => {
+      let found = 0;
+      await inRehearsal(options, async (context) => {
+        found = (await context.provider("lambda")).facts.settleMs;
+      });
+      return found;
+    };
+    expect(await settleMs({ emulate: "lambda", chaos: 20 })).toBe(5500);
+    writeFileSync(join(folder, "late.json"), `{ "listedLate": 1, "listedLateMs": 30000 }`);
+    expect(await settleMs({ emulate: "lambda", faults: ["late.json"] })).toBe(34_000);
+  });
 
   test("is refused where it would break what costs money, and where its number is none", async () => {
     const said = async (...flags: string[]) => (await run("", flags)).said.split("\n")[0];

@@ -1,5 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildTypes } from "../../scripts/types.ts";
@@ -63,6 +72,14 @@ export default recipe({
 });
 `;
 
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 describe("gpu recipe test", () => {
   test("gives no key of the user's to a test, and hears of one that ends the process", async () => {
     write({
@@ -123,6 +140,28 @@ test("time in the test's hands", async () => {
     expect(JSON.parse(stdout)).toEqual({ files: ["rent.test.ts"], passed: 5, failed: 0, skipped: 0, success: true });
     expect(exitCode).toBe(0);
   }, 60_000);
+
+  test.skipIf(process.platform === "win32")("its tests end with it, also where it is killed", async () => {
+    write({
+      "stuck.test.ts": `${head}test("stuck", async () => {
+  await Bun.write("pid", String(process.pid));
+  await new Promise(() => {});
+});
+`,
+    });
+    const main = join(import.meta.dir, "../../src/main.ts");
+    const child = Bun.spawn([process.execPath, main, "recipe", "test", "--no-check", "stuck.test.ts"], {
+      ...{ cwd: folder, env: { PATH: process.env.PATH, HOME: folder, XDG_CACHE_HOME: cache } },
+      ...{ stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+    });
+    while (!existsSync(join(folder, "pid"))) await Bun.sleep(20);
+    const pid = Number(readFileSync(join(folder, "pid"), "utf8"));
+    child.kill("SIGKILL");
+    const killedAt = performance.now();
+    while (isThere(pid)) await Bun.sleep(20);
+    // Its own test would have gone on for a minute.
+    expect(performance.now() - killedAt).toBeLessThan(20_000);
+  }, 50_000);
 
   test("a failing test makes it exit 1; a filter picks", async () => {
     write({

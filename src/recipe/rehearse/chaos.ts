@@ -72,10 +72,13 @@ export class Chaos {
     };
   }
 
-  /** Providers whose instances may be taken away; those of this computer also lose and delay answers. */
+  /**
+   * Providers whose instances may be taken away; those of this computer also lose and delay answers. An emulated cloud
+   * hides an instance no longer than `settleMs`.
+   */
   registry(
     registry: ProviderRegistry,
-    { emulator, world }: { emulator: Emulator | undefined; world: World },
+    { emulator, world, settleMs }: { emulator: Emulator | undefined; world: World; settleMs: number },
   ): ProviderRegistry {
     return {
       local: async (_, given) => {
@@ -86,7 +89,8 @@ export class Chaos {
       lambda: async (_, given) => {
         if (emulator === undefined || registry.lambda === undefined) throw notHere("lambda");
         const provider = await registry.lambda(world, given);
-        return this.#preempted(provider, (id) => Promise.resolve(emulator.preempt(id)));
+        const settled = { ...provider, facts: { ...provider.facts, settleMs } };
+        return this.#preempted(settled, (id) => Promise.resolve(emulator.preempt(id)));
       },
       ...(registry.ssh && { ssh: registry.ssh }),
     };

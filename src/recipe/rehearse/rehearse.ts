@@ -1,5 +1,6 @@
 import type { Context, Place } from "../../command.ts";
 import { UsageError } from "../../errors.ts";
+import type { Faults } from "../../emulate/faults.ts";
 import type { Emulator } from "../../emulate/lambda.ts";
 import type { World } from "../../world.ts";
 import { Chaos } from "./chaos.ts";
@@ -54,18 +55,16 @@ export async function rehearse(context: Context, options: RehearsalOptions): Pro
   const chaos = new Chaos({ percent: options.chaos ?? 0, seed, note: context.note, clock: world.clock });
   await using stack = new AsyncDisposableStack();
   const stage = stack.use(await openStage(world));
-  const emulator = options.emulate === undefined ? undefined : stack.use(
-    await emulate({
-      context,
-      chaos,
-      seed,
-      faults: options.faults,
-      folder: stage.cloudFolder,
-      bootMs: options.bootMs,
-    }),
-  );
+  const { readFaults } = await import("../../emulate/fault-file.ts");
+  const { noFaults } = await import("../../emulate/faults.ts");
+  const faults = { ...noFaults, ...chaos.faults(), ...await readFaults(options.faults ?? [], world) };
+  const emulator = options.emulate === undefined
+    ? undefined
+    : stack.use(await emulate({ context, chaos, seed, faults, folder: stage.cloudFolder, bootMs: options.bootMs }));
   const own = stage.world({ emulator, chaos });
-  const registry = chaos.registry(context.registry, { emulator, world: own });
+  // An instance whose launch was never answered is seen by then, or there is none.
+  const settleMs = faults.slowMs + faults.listedLateMs + 1000;
+  const registry = chaos.registry(context.registry, { emulator, world: own, settleMs });
   const place: Place = {
     world: own,
     registry,
@@ -78,9 +77,14 @@ export async function rehearse(context: Context, options: RehearsalOptions): Pro
   sayStart(context, options, seed);
   const opened = stack.move();
   let ended: Promise<RehearsalReport> | undefined;
-  const end = async (): Promise<RehearsalReport> => {
+  const calm = () => {
     chaos.end();
-    emulator?.changeFaults((await import("../../emulate/faults.ts")).noFaults);
+    emulator?.changeFaults(noFaults);
+  };
+  // Who ends it by Ctrl-C has seen enough: what was rented is given back at once.
+  context.signal.addEventListener("abort", calm, { once: true });
+  const end = async (): Promise<RehearsalReport> => {
+    calm();
     try {
       await apart[Symbol.asyncDispose]();
       const { left, kept, instances, costDollars } = await findLeft(place, { emulator, signal: context.signal });
@@ -88,6 +92,7 @@ export async function rehearse(context: Context, options: RehearsalOptions): Pro
       context.note(describeEnd({ options, seed, broke, left, kept, rented: instances.length, costDollars }));
       return { seed, broke, instances, costDollars, left, exitCode: left.length > 0 ? 3 : undefined };
     } finally {
+      context.signal.removeEventListener("abort", calm);
       await opened.disposeAsync();
     }
   };
@@ -119,22 +124,21 @@ interface Emulating {
   readonly context: Context;
   readonly chaos: Chaos;
   readonly seed: number;
-  readonly faults: readonly string[] | undefined;
+  readonly faults: Faults;
   readonly folder: string;
   readonly bootMs: number | undefined;
 }
 
 async function emulate(
-  { context: { world }, chaos, seed, faults = [], folder, bootMs = 500 }: Emulating,
+  { context: { world }, chaos, seed, faults, folder, bootMs = 500 }: Emulating,
 ): Promise<Emulator> {
   const { emulateLambda } = await import("../../emulate/lambda.ts");
-  const { readFaults } = await import("../../emulate/fault-file.ts");
   let agentThere: Promise<ReadonlyMap<string, string>> | undefined;
   return await emulateLambda({
     world,
     dataFolder: folder,
     seed,
-    faults: { ...chaos.faults(), ...await readFaults(faults, world) },
+    faults,
     bootMs,
     stopMs: bootMs / 2,
     links: () => agentThere ??= linksToAgent(world),
