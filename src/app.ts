@@ -88,7 +88,9 @@ async function invoke(command: Command, argv: readonly string[], invocation: Inv
   const parsed = parseArguments(command, argv, world.env);
   if (parsed.kind === "help") {
     const { commandHelp } = await import("./surface/help.ts");
-    await world.terminal.stdout.write(`${commandHelp(command)}\n`);
+    const { pageWidth } = await import("./surface/reflow.ts");
+    const { stdout } = world.terminal;
+    await stdout.write(`${commandHelp(command, { width: pageWidth(stdout) })}\n`);
     return exitCodes.done;
   }
   const globals = inTheseColors(outer ? joinGlobals(outer.globals, parsed.globals) : parsed.globals, world);
@@ -248,9 +250,10 @@ async function showTopic(argv: readonly string[], { world }: AppOptions): Promis
   const [name = "", ...others] = argv;
   if (others.some((word) => word !== "--no-color")) return undefined;
   const { topicText } = await import("./surface/topics.ts");
+  const { pageWidth } = await import("./surface/reflow.ts");
   const { stdout } = world.terminal;
   const { color } = inTheseColors({ ...defaultGlobals, color: others.length === 0 }, world);
-  const text = await topicText(name, { isColored: stdout.isTTY && color });
+  const text = await topicText(name, { isColored: stdout.isTTY && color, width: pageWidth(stdout) });
   if (text === undefined) return undefined;
   await stdout.write(`${text}\n`);
   return exitCodes.done;
@@ -286,7 +289,9 @@ async function showGroup(found: Extract<Found<CommandEntry>, { kind: "group" }>,
     return exitCodes.done;
   }
   const { groupHelp } = await import("./surface/overview.ts");
-  await world.terminal.stdout.write(`${groupHelp(entries, found.path)}\n`);
+  const { pageWidth } = await import("./surface/reflow.ts");
+  const { stdout } = world.terminal;
+  await stdout.write(`${groupHelp(entries, found.path, { width: pageWidth(stdout) })}\n`);
   return exitCodes.done;
 }
 

@@ -292,12 +292,14 @@ export interface Gpu {
        * `.gitignore` and `.gpuignore` name stay here. Ctrl-C stops the waiting; the job goes on.
        *
        * How `gpu ci serve` tests a project is said by a `gpu-ci.yaml` at its root:
+       *
        *     setup: [npm ci]            # shell lines
        *     test: npm test             # the one line that must be there; its exit code is the result
        *     env: { CI: "true" }
        *     timeout: 30m
        *     artifacts: [reports/**]    # kept for `gpu ci artifacts`
        *     results: reports/junit.xml # JUnit or TAP, to be counted
+       *
        * Else by the first of `bun.lock`, `package.json`, `deno.json`, `requirements.txt`, `pyproject.toml`, `Cargo.toml`,
        * `go.mod` and `Makefile` that it has.
        *

@@ -1,11 +1,12 @@
 import type { Param } from "./param.ts";
 
-/** A line for each flag. */
-export function flagRows(params: readonly Param[]): string[] {
-  return columns(params.map((param) => [
+/** A line for each flag, on a page of so many characters. */
+export function flagRows(params: readonly Param[], page: number): string[] {
+  const rows = params.map((param): [string, string] => [
     `  ${param.short ? "" : "    "}${flagLabel(param)}`,
     param.default === true ? `do not ${param.description}` : describe(param),
-  ]));
+  ]);
+  return columns(rows, { page });
 }
 
 /** A flag as it is typed: `-n, --count <count>`. */

@@ -1,11 +1,15 @@
 import type { Command, Effect } from "../command.ts";
-import { columns, describe, flagRows } from "./columns.ts";
+import { columns, describe, flagRows, wrap } from "./columns.ts";
 import { globalParams } from "./globals.ts";
 import type { Param } from "./param.ts";
 import { readParams } from "./params.ts";
+import { reflow } from "./reflow.ts";
 
-/** Help for one command: usage, what it does to the world, arguments, flags, examples. */
-export function commandHelp(command: Command, { usage = `gpu ${command.name}` }: { usage?: string } = {}): string {
+/** Help for one command: usage, what it does to the world, arguments, flags, examples. `width` is in characters. */
+export function commandHelp(
+  command: Command,
+  { usage = `gpu ${command.name}`, width }: { usage?: string; width: number },
+): string {
   const params = readParams(command.input).filter(({ isHidden }) => !isHidden);
   const places = params.filter(({ place }) => place !== "flag");
   const flags = params.filter(({ place }) => place === "flag");
@@ -14,19 +18,22 @@ export function commandHelp(command: Command, { usage = `gpu ${command.name}` }:
     `${command.summary}.`,
     "",
     `Usage: ${usageLine(command, { usage })}`,
-    ...(command.description ? ["", command.description] : []),
+    ...(command.description ? ["", ...reflow(command.description, width)] : []),
     ...(places.length > 0
-      ? ["", "Arguments:", ...columns(places.map((param) => [`  ${usageOf(param)}`, describe(param)]))]
+      ? ["", "Arguments:", ...columns(places.map((param) => [`  ${usageOf(param)}`, describe(param)]), { page: width })]
       : []),
-    ...(flags.length > 0 ? ["", "Flags:", ...flagRows(flags)] : []),
+    ...(flags.length > 0 ? ["", "Flags:", ...flagRows(flags, width)] : []),
     ...(command.examples?.length
       ? ["", "Examples:", ...columns(command.examples.map(({ command, says }) => [`  ${command}`, `# ${says}`]))]
       : []),
-    ...(effects[command.effect] ? ["", effectText(command.effect)] : []),
+    ...(effects[command.effect] ? ["", ...reflow(effectText(command.effect), width)] : []),
     "",
-    `Flags of every command: ${
-      shared.map((param) => `--${param.default === true ? "no-" : ""}${param.flag}`).join(", ")
-    }`,
+    ...wrap(
+      `Flags of every command: ${
+        shared.map((param) => `--${param.default === true ? "no-" : ""}${param.flag}`).join(", ")
+      }`,
+      width,
+    ),
   ].join("\n");
 }
 

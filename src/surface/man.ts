@@ -6,7 +6,8 @@ import { globalParams } from "./globals.ts";
 import { effectText, usageLine, usageOf } from "./help.ts";
 import type { Param } from "./param.ts";
 import { readParams } from "./params.ts";
-import { item, joined, literal, paragraph, prose, title } from "./roff.ts";
+import { blocksOf } from "./reflow.ts";
+import { item, joined, literal, paragraph, prose, title, verbatim } from "./roff.ts";
 
 /** What every man page says of itself. */
 export interface ManOptions {
@@ -69,7 +70,9 @@ export function manPage(command: Command, options: ManOptions): string {
     literal(usageLine(command)),
     ".SH DESCRIPTION",
     ...paragraph(`${command.summary}.`),
-    ...(command.description ?? "").split(/\n\n+/).filter((text) => text !== "").flatMap((text) => paragraph(text)),
+    ...(command.description ? blocksOf(command.description) : []).flatMap((block) =>
+      block.kind === "paragraph" ? paragraph(block.text) : verbatim(block.lines)
+    ),
     ...(effect === "" ? [] : paragraph(effect)),
     ...(places.length > 0 ? [".SH ARGUMENTS"] : []),
     ...places.flatMap((param) => item(literal(usageOf(param)), describe(param))),

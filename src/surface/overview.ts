@@ -1,4 +1,4 @@
-import { columns, flagRows } from "./columns.ts";
+import { columns, flagRows, wrap } from "./columns.ts";
 import { wordsBelow } from "./find.ts";
 import { globalParams } from "./globals.ts";
 
@@ -27,7 +27,11 @@ export const groupSummaries: Readonly<Record<string, string>> = {
 };
 
 /** Help for `gpu` itself, or for a group of commands. */
-export function groupHelp(entries: readonly Listed[], path: readonly string[]): string {
+export function groupHelp(
+  entries: readonly Listed[],
+  path: readonly string[],
+  { width }: { width: number },
+): string {
   const rows = wordsBelow(entries, path).map((word): [string, string] => {
     const name = [...path, word].join(" ");
     const below = wordsBelow(entries, [...path, word]);
@@ -44,18 +48,21 @@ export function groupHelp(entries: readonly Listed[], path: readonly string[]): 
     `Usage: ${called} <command> [flags]`,
     "",
     "Commands:",
-    ...columns(rows.map(([name, summary]) => [`  gpu ${name}`, summary])),
+    ...columns(rows.map(([name, summary]) => [`  gpu ${name}`, summary]), { page: width }),
     "",
-    ...(path.length === 0 ? [...startHere(), "", "Flags of every command:", ...flagRows(globalParams), ""] : []),
-    `\`gpu <command> --help\` shows a command with its flags and examples${
-      path.length === 0
-        ? ", `gpu help recipes` what recipes are, `gpu help --man` a man page"
-        : path[0] === "recipe"
-        ? ", `gpu help recipes` what recipes are"
-        : path[0] === "config"
-        ? ", `gpu help hosts` how machines of your own get names"
-        : ""
-    }.`,
+    ...(path.length === 0 ? [...startHere(), "", "Flags of every command:", ...flagRows(globalParams, width), ""] : []),
+    ...wrap(
+      `\`gpu <command> --help\` shows a command with its flags and examples${
+        path.length === 0
+          ? ", `gpu help recipes` what recipes are, `gpu help --man` a man page"
+          : path[0] === "recipe"
+          ? ", `gpu help recipes` what recipes are"
+          : path[0] === "config"
+          ? ", `gpu help hosts` how machines of your own get names"
+          : ""
+      }.`,
+      width,
+    ),
   ].join("\n");
 }
 

@@ -12,6 +12,12 @@ export function paragraph(text: string): string[] {
   return [".PP", ...lines(text)];
 }
 
+/** Lines as they stand. Blank ones around them go: a paragraph begins with one anyway. */
+export function verbatim(lines: readonly string[]): string[] {
+  const text = lines.join("\n").replace(/^\n+|\s+$/g, "");
+  return text === "" ? [] : [".PP", ".nf", ...text.split("\n").map((line) => `\\&${safe(line)}`), ".fi"];
+}
+
 /** A term, ready for roff, and what is said of it; `""` where nothing is. */
 export function item(term: string, text: string): string[] {
   return [".TP", term, ...(text === "" ? ["\\&"] : lines(text))];

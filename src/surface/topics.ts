@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { reflow } from "./reflow.ts";
 
 /** What `gpu help <topic>` explains beside commands. Markdown; sessions in it are played by a test. */
 const topics: Readonly<Record<string, () => Promise<string>>> = {
@@ -9,25 +10,28 @@ const topics: Readonly<Record<string, () => Promise<string>>> = {
 /** The names of the topics. */
 export const topicNames: readonly string[] = Object.keys(topics);
 
+interface Page {
+  readonly isColored: boolean;
+  /** In characters. */
+  readonly width: number;
+}
+
 /** The text of a topic as a person reads it; undefined where there is none of that name. */
-export async function topicText(name: string, { isColored }: { isColored: boolean }): Promise<string | undefined> {
+export async function topicText(name: string, page: Page): Promise<string | undefined> {
   const text = await (Object.hasOwn(topics, name) ? topics[name]?.() : undefined);
-  return text === undefined ? undefined : readable(text, isColored);
+  return text === undefined ? undefined : readable(text, page);
 }
 
 /** Without the marks that are for the test: names of files, and what went to stderr. */
-function readable(markdown: string, isColored: boolean): string {
-  let isCode = false;
-  const lines = markdown.trimEnd().split("\n").flatMap((line) => {
-    if (line.startsWith("```")) {
-      isCode = !isCode;
-      return [];
-    }
-    if (isCode) return [line === "" ? "" : `    ${line.replace(/^2\| ?/, "")}`];
-    if (line.startsWith("#")) return [bold(line.replace(/^#+ /, ""), isColored)];
-    return [line];
-  });
-  return lines.join("\n");
+function readable(markdown: string, { isColored, width }: Page): string {
+  const parts = markdown.trimEnd().split(/^(```[^\n]*\n[^]*?^```$|#[^\n]*$)/m);
+  return parts.flatMap((part) => {
+    const text = part.replace(/^\n|\n$/g, "");
+    if (part.startsWith("#")) return [bold(part.replace(/^#+ /, ""), isColored)];
+    if (!part.startsWith("```")) return part === "" ? [] : reflow(text, width);
+    const code = text.split("\n").slice(1, -1);
+    return code.map((line) => line === "" ? "" : `    ${line.replace(/^2\| ?/, "")}`);
+  }).join("\n");
 }
 
 function bold(text: string, isColored: boolean): string {

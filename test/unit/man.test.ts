@@ -46,17 +46,23 @@ test("the page of a command has its flags, examples and fields", async () => {
 
 test("every line is a macro that man(7) has, or text of at most 80 characters where it can be broken", () => {
   for (const [name, page] of pages) {
-    const wrong = page.split("\n").filter((line) => /^['.]/.test(line) && !/^\.(TH|SH|PP|TP)( |$)/.test(line));
+    const wrong = page.split("\n").filter((line) => /^['.]/.test(line) && !/^\.(TH|SH|PP|TP|nf|fi)( |$)/.test(line));
     expect({ name, wrong }).toEqual({ name, wrong: [] });
     expect({ name, odd: page.match(/[^\x20-\x7e\n]/g) }).toEqual({ name, odd: null });
   }
+});
+
+test("what is indented in a description keeps its lines", () => {
+  expect(plain(pages.get("gpu-ci-submit-test") ?? "")).toContain(
+    "\n.nf\n\\&    setup: [npm ci]            # shell lines\n\\&    test: npm test",
+  );
 });
 
 test("no text of a definition becomes a request or an escape", () => {
   const odd = defineCommand({
     name: "odd",
     summary: "Say `.so /etc/passwd` and \\fBmore",
-    description: ".so /etc/passwd\n'x \\n(.H × `a\\b`",
+    description: ".so /etc/passwd\n\n'x \\n(.H × `a\\b`\n\n\t.so x",
     effect: "read",
     input: z.object({}),
     output: z.object({ "a.b": z.string().describe(".ex") }),
@@ -64,7 +70,9 @@ test("no text of a definition becomes a request or an escape", () => {
     view: () => "",
   });
   const page = manPage(odd, options);
-  expect(page).toContain("\\&.so /etc/passwd\n\\(aqx \\en(.H \\[u00D7] \\fBa\\eb\\fR");
+  expect(page).toContain(
+    "\\&.so /etc/passwd\n.PP\n\\(aqx \\en(.H \\[u00D7] \\fBa\\eb\\fR\n.PP\n.nf\n\\& .so x\n.fi",
+  );
   expect(page).toContain("\\&.ex");
   expect(page).toContain("\\efBmore");
 });

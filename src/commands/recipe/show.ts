@@ -29,6 +29,7 @@ export default defineCommand({
     const { findRecipe } = await import("../../recipe/library/find.ts");
     const { outlineOf } = await import("../../recipe/library/outline.ts");
     const { commandHelp } = await import("../../surface/help.ts");
+    const { pageWidth } = await import("../../surface/reflow.ts");
     const { name, from, source, path } = await findRecipe(recipe, world);
     const outline = outlineOf(source, path.endsWith("x") ? "tsx" : "ts");
     const usage = `gpu run ${name}`;
@@ -48,7 +49,7 @@ export default defineCommand({
       run: () => Promise.resolve(undefined),
       view: () => undefined,
     });
-    return { name, from, source, help: commandHelp(command, { usage }) };
+    return { name, from, source, help: commandHelp(command, { usage, width: pageWidth(world.terminal.stdout) }) };
   },
   view: ({ help, source }, { isTTY, isColored }) => {
     if (!isTTY) return new TextEncoder().encode(source);

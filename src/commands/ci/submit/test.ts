@@ -23,12 +23,14 @@ export default defineStream({
     "`.gitignore` and `.gpuignore` name stay here. Ctrl-C stops the waiting; the job goes on.\n" +
     "\n" +
     "How `gpu ci serve` tests a project is said by a `gpu-ci.yaml` at its root:\n" +
+    "\n" +
     "    setup: [npm ci]            # shell lines\n" +
     "    test: npm test             # the one line that must be there; its exit code is the result\n" +
     '    env: { CI: "true" }\n' +
     "    timeout: 30m\n" +
     "    artifacts: [reports/**]    # kept for `gpu ci artifacts`\n" +
     "    results: reports/junit.xml # JUnit or TAP, to be counted\n" +
+    "\n" +
     "Else by the first of `bun.lock`, `package.json`, `deno.json`, `requirements.txt`, `pyproject.toml`, `Cargo.toml`,\n" +
     "`go.mod` and `Makefile` that it has.",
   effect: "write",
