@@ -38,7 +38,7 @@ export function notesOf({ release, files, components, isSigned, started, notStar
     "| --- | ---: |",
     ...files.map(({ name, bytes }) => `| \`${name}\` | ${(bytes / 1e6).toFixed(1)} |`),
     "",
-    "Made again from the same commit with the same Bun, every file comes out with the same bytes, but for the signature.",
+    "Made again from the same commit, with the same key and the same Bun, xz and dpkg, every file has the same bytes.",
     "",
     "## What is compiled in",
     "",

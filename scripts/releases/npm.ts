@@ -57,18 +57,31 @@ const { spawn } = require("node:child_process");
 const os = process.platform === "win32" ? "windows" : process.platform;
 const names = [\`\${os}-\${process.arch}\`, \`\${os}-\${process.arch}-musl\`];
 const file = process.platform === "win32" ? "gpu.exe" : "gpu";
-let path;
-for (const name of names) {
-  try {
-    path = require.resolve(\`${scope}/\${name}/bin/\${file}\`);
-    break;
-  } catch {}
-}
+const path = names.map((name) => find(\`${scope}/\${name}/bin/\${file}\`)).find((found) => found !== undefined);
 if (path === undefined) {
   console.error(\`gpu: there is no executable for \${names[0]}; npm may have been told to leave out optional dependencies\`);
   process.exit(1);
 }
 const child = spawn(path, process.argv.slice(2), { stdio: "inherit" });
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code, signal) => signal ? process.kill(process.pid, signal) : process.exit(code ?? 1));
+// Ctrl-C on a terminal reaches both; passed on it would be a second one, which gives up on everything.
+const passedOn = process.stdin.isTTY ? ["SIGTERM"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => passedOn.includes(signal) && child.kill(signal));
+}
+child.on("error", (error) => {
+  console.error(\`gpu: cannot start \${path}: \${error.message}\`);
+  process.exit(1);
+});
+child.on("exit", (code, signal) => {
+  if (signal === null) process.exit(code);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+});
+function find(name) {
+  try {
+    return require.resolve(name);
+  } catch (error) {
+    if (error.code !== "MODULE_NOT_FOUND") throw error;
+  }
+}
 `;
