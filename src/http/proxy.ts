@@ -6,10 +6,10 @@ export interface Proxy {
   readonly url: URL;
 }
 
-/** The proxy for an address, as `fetch` reads it from the environment; undefined where it goes straight. */
+/** The proxy for an address, as `fetch` reads it: names in small letters first. Undefined where it goes straight. */
 export function proxyFor(url: URL, env: Environment): Proxy | undefined {
-  if (isExcepted(url, env.NO_PROXY || env.no_proxy || "")) return undefined;
-  const names = url.protocol === "https:" ? ["HTTPS_PROXY", "https_proxy"] : ["HTTP_PROXY", "http_proxy"];
+  if (isExcepted(url, env.no_proxy || env.NO_PROXY || "")) return undefined;
+  const names = url.protocol === "https:" ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"];
   for (const variable of names) {
     const proxy = URL.parse(env[variable] ?? "");
     if (proxy) return { variable, url: proxy };

@@ -5,6 +5,9 @@ import { dirname, join } from "node:path";
 import { childEnvironment } from "../env.ts";
 import { GpuError } from "../errors.ts";
 import { reasonOf } from "../files.ts";
+import { abortable } from "../http/body.ts";
+import { connectionError } from "../http/connection.ts";
+import { watchQuiet } from "../http/quiet.ts";
 import { request, type Target } from "../http/request.ts";
 import type { World } from "../world.ts";
 import { runProgram } from "./program.ts";
@@ -113,13 +116,31 @@ async function fetchFile(
   const hash = createHash("sha256");
   await using file = await open(path, "wx", 0o600);
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of piecesOf(response, { ...target, signal })) {
     hash.update(chunk);
     await file.writeFile(chunk);
     bytes += chunk.length;
     onProgress(bytes, length > 0 ? length : undefined);
   }
   return hash.digest("hex");
+}
+
+/** What comes of an answer; a server that breaks off or falls silent is an error that says so. */
+async function* piecesOf(
+  { body }: Response,
+  { world, service, baseUrl, signal }: Target & { signal: AbortSignal },
+): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  using watch = watchQuiet({ clock: world.clock, quietMs: 30_000, signal });
+  try {
+    for await (const chunk of abortable(body, watch.signal)) {
+      watch.touch();
+      yield chunk;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw connectionError(error, { service, url: new URL(baseUrl), env: world.env });
+  }
 }
 
 async function unpack(

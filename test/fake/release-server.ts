@@ -11,7 +11,7 @@ interface ReleaseServerOptions {
 }
 
 /** What the next answers are like. */
-export type Trouble = "none" | "cut" | "changed" | "stranger" | "missing";
+export type Trouble = "none" | "cut" | "changed" | "stranger" | "missing" | "silent";
 
 /** A place with releases on a free port: each is a script that says its version, packed, summed up and signed. */
 export class ReleaseServer implements Disposable {
@@ -89,6 +89,9 @@ export class ReleaseServer implements Disposable {
     if (content === undefined || (this.trouble === "missing" && isLarge)) return new Response("", { status: 404 });
     if (!isLarge) return new Response(content);
     if (this.trouble === "cut") return new Response(content.slice(0, content.length / 2));
+    if (this.trouble === "silent") {
+      return new Response(new ReadableStream({ start: (body) => body.enqueue(content.slice(0, 10)) }));
+    }
     if (this.trouble === "changed") {
       return new Response(Uint8Array.from(content, (byte, index) => index === 99 ? ~byte : byte));
     }

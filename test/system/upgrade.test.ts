@@ -7,6 +7,7 @@ import { releasePlace } from "../../src/upgrade/place.ts";
 import { findRelease } from "../../src/upgrade/releases.ts";
 import { replaceExecutable } from "../../src/upgrade/replace.ts";
 import { ciWorld } from "../fake/ci-world.ts";
+import { FakeClock } from "../fake/clock.ts";
 import { ReleaseServer } from "../fake/release-server.ts";
 
 const platform = "linux-x64";
@@ -101,6 +102,23 @@ describe("the executable", () => {
     server.trouble = trouble;
     await expect(replace(path)).rejects.toThrow(says);
     await replace(path).catch(() => {});
+    expect(versionOf(path)).toBe("gpu 1.0.0");
+    expect(readdirSync(join(path, ".."))).toEqual(["gpu"]);
+  });
+
+  test("stays what it is when the download stops half-way and nobody says so", async () => {
+    const path = installed();
+    server.trouble = "silent";
+    const clock = new FakeClock({ mode: "manual" });
+    const begun = Promise.withResolvers<void>();
+    const replacing = replaceExecutable({
+      ...{ world: { ...world(), clock }, release: await find(), platform, path, signal },
+      onProgress: () => begun.resolve(),
+    });
+    const ended = replacing.catch(String);
+    await begun.promise;
+    await clock.advance(30_000);
+    expect(await ended).toContain("does not answer: nothing came for 30 s");
     expect(versionOf(path)).toBe("gpu 1.0.0");
     expect(readdirSync(join(path, ".."))).toEqual(["gpu"]);
   });

@@ -150,7 +150,7 @@ describe("a request", () => {
     ],
     [
       "ENOTFOUND",
-      { https_proxy: "http://proxy.test:3128" },
+      { HTTPS_PROXY: "http://other.test:3128", https_proxy: "http://proxy.test:3128" },
       "proxy",
       "cannot reach the server at https://example.test through the proxy: no computer is called `proxy.test`",
     ],
