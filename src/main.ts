@@ -46,6 +46,7 @@ async function main(): Promise<void> {
       ending.abort(new ClosedPipe());
     },
   });
+  leaveOutRelativeCache(world, argv);
   const exitCode = await startRole(argv, world, ending) ?? await startCommand(argv, world, ending);
   exit(isPipeClosed ? exitCodes.done : exitCode);
 }
@@ -54,6 +55,17 @@ async function main(): Promise<void> {
 async function takeWords(): Promise<void> {
   const words: unknown = JSON.parse(await Bun.stdin.text() || "[]");
   process.argv.splice(2, Infinity, ...(Array.isArray(words) ? words.map(String) : []));
+}
+
+/**
+ * Bun keeps what it made of large modules in a folder below these, and where one is empty or relative, in the current one:
+ * whoever wrote that would say what runs. It reads what the process began with, so the process begins anew without them.
+ */
+function leaveOutRelativeCache(world: World, argv: readonly string[]): void {
+  const unusable = ["HOME", "XDG_CACHE_HOME"].filter((name) => !isAbsolute(process.env[name] ?? "/"));
+  if (unusable.length === 0 || process.platform === "win32") return;
+  const kept = Object.entries(process.env).filter(([name]) => !unusable.includes(name));
+  process.execve?.(process.execPath, [process.argv0, ...world.self.slice(1), ...argv], Object.fromEntries(kept));
 }
 
 function isThere(): boolean {

@@ -74,3 +74,16 @@ test("a recipe's own help", async () => {
   expect(code).toBe(0);
   for (const flag of ["--dir", "--type", "--hours"]) expect(stdout).toContain(flag);
 });
+
+test.each(["", "cache"])(
+  "XDG_CACHE_HOME=%p: nothing is kept in the current folder, or read from there",
+  async (value) => {
+    await using home = new Home();
+    // Bun keeps what it made of a module that is larger than this.
+    const remarks = "// Nothing happens here.\n".repeat(4000);
+    home.write("large.ts", `export default () => console.log("done");\n${remarks}`);
+    const { code, stdout } = await home.run(["run", "--no-check", "large.ts"], { env: { XDG_CACHE_HOME: value } });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "done\n" });
+    expect(readdirSync(home.work)).toEqual(["large.ts"]);
+  },
+);
