@@ -1,5 +1,5 @@
 // Checks everything, section by section, and goes on after one that fails. Arguments name the sections to run.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -121,6 +121,7 @@ async function check(command: string[], hint = ""): Promise<Outcome> {
 
 /** Runs the tests of a folder, and looks for what they left behind. */
 async function testFolder(name: string): Promise<Outcome> {
+  const before = untracked();
   const folder = `test/${name}`;
   const files = globSync(`${folder}/**/*.test.ts`, { cwd: root }).toSorted();
   if (files.length === 0) {
@@ -137,7 +138,7 @@ async function testFolder(name: string): Promise<Outcome> {
   const runs = await Promise.all(
     Array.from({ length: shards }, (_, shard) => runTests(name, files.filter((_, at) => at % shards === shard))),
   );
-  const left = await whatIsLeft();
+  const left = await whatIsLeft(before);
   const counted = runs.reduce((sum, run) => add(sum, run), { passed: 0, failed: left.length, skipped: 0 });
   return refuseSkipped({
     ...counted,
@@ -184,8 +185,8 @@ function missingPrograms(): string[] {
   );
 }
 
-/** Processes and folders that the tests of a section left behind, each a failure. They are removed. */
-async function whatIsLeft(): Promise<string[]> {
+/** Processes and folders that the tests of a section left behind, each a failure, and removed unless in this repository. */
+async function whatIsLeft(before: ReadonlySet<string>): Promise<string[]> {
   const ownPath = (path: string) => join(temporary, path);
   // What was told to end may need a moment.
   for (let round = 0; round < 100 && processesOf(temporary).length > 0; round++) await Bun.sleep(20);
@@ -196,7 +197,17 @@ async function whatIsLeft(): Promise<string[]> {
   return [
     ...processes.map(({ pid, command }) => `left behind: process ${pid}, \`${command}\``),
     ...folders.map((name) => `left behind: ${ownPath(name)}`),
+    ...[...untracked().difference(before)].map((path) => `left behind: ${join(root, path)}`),
   ];
+}
+
+/** What is in this repository and in no commit; nothing where git knows of none. */
+function untracked(): Set<string> {
+  const { stdout } = spawnSync("git", ["status", "--porcelain", "--untracked-files=all"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  return new Set((stdout ?? "").split("\n").filter((line) => line.startsWith("?? ")).map((line) => line.slice(3)));
 }
 
 function endAll(processes: readonly Trace[]): void {
