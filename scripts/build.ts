@@ -5,6 +5,7 @@ import {
   globSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -123,11 +124,21 @@ export function installPlatforms(): (platform: Platform) => string {
 
 /** Writes dist/types.bin: the declarations that recipes are checked against, embedded in the executable. */
 export function generateTypes(): void {
+  removeAbandoned();
   const { status } = spawnSync(process.execPath, [join(root, "scripts/types.ts")], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
   });
   if (status !== 0) throw new Error("generating the types for recipes failed");
+}
+
+/** Removes what builds were making in dist when they were killed: no build takes an hour. */
+function removeAbandoned(): void {
+  const names = existsSync(dist) ? readdirSync(dist).filter((name) => /^(?:types-|\.build-)\w{6}$/.test(name)) : [];
+  for (const path of names.map((name) => join(dist, name))) {
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity);
+    if (age > 3_600_000) rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** All that decides what is compiled, as one hash. */
