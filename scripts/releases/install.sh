@@ -206,9 +206,15 @@ uninstall() {
   done
   for shell in bash zsh fish; do remove "$(completion_file $shell)"; done
   for file in "$to/gpu" "$to/gpu.previous"; do remove "$file"; done
-  folders="${XDG_CONFIG_HOME:-$HOME/.config}/gpu ${XDG_STATE_HOME:-$HOME/.local/state}/gpu ${XDG_CACHE_HOME:-$HOME/.cache}/gpu"
-  for folder in $folders; do
-    [ -d "$folder" ] || continue
+  config=$HOME/.config state=$HOME/.local/state cache=$HOME/.cache
+  if [ "$(uname -s)" = Darwin ]; then
+    config="$HOME/Library/Application Support" cache=$HOME/Library/Caches
+    state=$config
+  fi
+  seen=
+  for folder in "${XDG_CONFIG_HOME:-$config}/gpu" "${XDG_STATE_HOME:-$state}/gpu" "${XDG_CACHE_HOME:-$cache}/gpu"; do
+    if [ ! -d "$folder" ] || [ "$folder" = "$seen" ]; then continue; fi
+    seen=$folder
     if [ "$purge" = yes ]; then remove "$folder"; else say "left: $folder (\`--purge\` removes it)"; fi
   done
   # What was made for it goes too, where it is empty.

@@ -159,6 +159,18 @@ test("it is taken away again with all that was installed; settings stay unless p
   expect(readdirSync(home)).toEqual([]);
 });
 
+test("on macOS, and where a path has a space, settings are found too", async () => {
+  home = join(home, "of me");
+  const settings = join(home, "Library/Application Support/gpu");
+  for (const path of [settings, join(home, "Library/Caches/gpu")]) mkdirSync(path, { recursive: true });
+  const fake = mkdtempSync(join(folder, "fake-"));
+  writeFileSync(join(fake, "uname"), "#!/bin/sh\necho Darwin\n", { mode: 0o755 });
+  const { stdout } = await install(["--uninstall"], undefined, fake);
+  expect(stdout.split(`left: ${settings} `)).toHaveLength(2);
+  await install(["--uninstall", "--purge"], undefined, fake);
+  expect([settings, join(home, "Library/Caches/gpu")].filter((path) => existsSync(path))).toEqual([]);
+});
+
 test("it is not taken away while something is rented", async () => {
   await install();
   writeFileSync(join(home, "rented"), '[{\n  "id": "i-1"\n}]\n');
