@@ -180,6 +180,21 @@ test("it is not taken away while something is rented", async () => {
   expect(existsSync(installed())).toBe(true);
 });
 
+test("the one for Windows knows the same place, key and checks", () => {
+  const text = readFileSync(join(folder, "install.ps1"), "utf8");
+  expect(text).toContain(`'${server.url}'`);
+  expect(text).toContain(`$key = '${server.key}'`);
+  expect(text).not.toMatch(/@url@|@key@|\r/);
+  const verifies = (script: string) => script.match(/ssh-keygen -Y verify .* -I gpu -n gpu-release/)?.length ?? 0;
+  for (const name of ["install.sh", "install.ps1"]) expect(verifies(readFileSync(join(folder, name), "utf8"))).toBe(1);
+  // What is checked, and started once, comes before what is put in its place.
+  const order = ["$found -ne $listed", "Expand-Archive", "gpu.exe') --version", "Move-Item"].map((part) =>
+    text.indexOf(part)
+  );
+  expect(order).toEqual(order.toSorted((a, b) => a - b));
+  expect(order).not.toContain(-1);
+});
+
 test.skipIf(Bun.which("shellcheck") === null)("shellcheck finds nothing", () => {
   const { exitCode, stdout } = Bun.spawnSync(["shellcheck", "-s", "sh", join(folder, "install.sh")]);
   expect(stdout.toString()).toBe("");

@@ -94,7 +94,59 @@ test("the search knows every page, and each is there", () => {
   expect(missing).toEqual([]);
 });
 
-test("the recording is small enough for a README, and what it shows is gpu as it is", () => {
+test("every colour has a light and a dark form, and text stands out from what is behind it as WCAG 2.2 AA asks", () => {
+  const css = read("style.css");
+  const colours = (block: string) =>
+    Object.fromEntries(
+      [...block.matchAll(/--(\w+): (#[0-9a-f]{6});/g)].map(([, name = "", value = ""]) => [name, value]),
+    );
+  const [, light = "", dark = ""] =
+    /^:root \{([^}]*)\}[^]*?prefers-color-scheme: dark\) \{\s*:root \{([^}]*)\}/.exec(css) ?? [];
+  const schemes = [colours(light), colours(dark)];
+  const names = Object.keys(schemes[0] ?? {});
+  expect(Object.keys(schemes[1] ?? {})).toEqual(names);
+  const used = new Set([...css.matchAll(/var\(--(\w+)\)/g)].map(([, name]) => name));
+  expect([...used].toSorted()).toEqual(names.toSorted());
+  // Any other colour would be the same by day and by night.
+  expect(css.replace(light, "").replace(dark, "").match(/:[^;{}]*#[0-9a-f]{3,8}\b[^;{}]*;/gi)).toBeNull();
+  for (const scheme of schemes) {
+    for (const front of ["ink", "quiet", "link", "good", "word"]) {
+      for (const behind of ["paper", "tint"]) {
+        const found = contrast(scheme[front] ?? "", scheme[behind] ?? "");
+        expect({ front, behind, isClear: found >= 4.5 }).toEqual({ front, behind, isClear: true });
+      }
+    }
+  }
+});
+
+/** Of two colours, as WCAG 2.2 computes it: from 1 to 21. */
+function contrast(one: string, other: string): number {
+  const [bright = 0, dim = 0] = [one, other].map((colour) => {
+    const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255)
+      .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return parts.reduce((sum, part, index) => sum + part * (([0.2126, 0.7152, 0.0722] as const)[index] ?? 0), 0);
+  }).toSorted((a, b) => b - a);
+  return (bright + 0.05) / (dim + 0.05);
+}
+
+test("every page says its language, fits a phone and reads without a script", () => {
+  for (const file of files().filter((file) => file.endsWith(".html"))) {
+    const page = read(file);
+    const has = (text: string) => page.includes(text);
+    const found = [
+      has('<html lang="en">'),
+      has('content="width=device-width, initial-scale=1"'),
+      has('<main id="content">'),
+    ];
+    expect({ file, found, scripts: page.match(/<script\b/g)?.length }).toEqual({
+      file,
+      found: [true, true, true],
+      scripts: 1,
+    });
+  }
+});
+
+test("the recording is small enough for a README, and moves on the start page", () => {
   const svg = readFileSync(join(import.meta.dir, "../../scripts/recordings/session.svg"), "utf8");
   expect(svg.length).toBeLessThan(200_000);
   expect(read("index.html")).toContain(svg.slice(0, 200));
