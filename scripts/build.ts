@@ -16,6 +16,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { executableName, type Platform, platforms } from "./releases/platforms.ts";
 import { leaveOutNativeModules } from "./native.ts";
+import { sourcesHash } from "./sources.ts";
 import { buildTestSupport } from "./test-support.ts";
 import { root } from "./toolchain.ts";
 
@@ -143,17 +144,8 @@ function removeAbandoned(): void {
 
 /** All that decides what is compiled, as one hash. */
 function inputHash(): string {
-  const hash = new Bun.CryptoHasher("sha256").update(process.execPath + Bun.version);
-  const inputs = globSync(
-    ["src/**", "recipes/**", "scripts/build.ts", "scripts/types.ts", "package.json", "bun.lock"],
-    {
-      cwd: root,
-    },
-  );
-  for (const path of inputs.filter((path) => statSync(join(root, path)).isFile()).sort()) {
-    hash.update(`\0${path}\0`).update(readFileSync(join(root, path)));
-  }
-  return hash.digest("hex");
+  const scripts = ["build", "native", "test-support", "types"].map((name) => `scripts/${name}.ts`);
+  return sourcesHash(["src/**", "recipes/**", ...scripts]);
 }
 
 /** Modules that ask for their own folder would carry the one of the computer that built them; nothing is read from it. */

@@ -1,6 +1,6 @@
 // Writes dist/docs (or the folder that is named): `scripts/site [folder]`. Everything on it is computed: the reference from
 // the definitions of the commands, the guides and sessions from the pages that are run as tests, the start page from these.
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import project from "../package.json" with { type: "json" };
@@ -19,6 +19,10 @@ const sources = join(root, "scripts/sites");
 
 if (import.meta.main) {
   const folder = resolve(process.argv[2] ?? join(root, "dist/docs"));
+  if (existsSync(folder) && readdirSync(folder).length > 0 && !existsSync(join(folder, "search-index.js"))) {
+    console.error(`error: ${folder} holds something else, and a site takes the place of what is there`);
+    process.exit(1);
+  }
   const pages = await writeSite(folder);
   console.log(`wrote ${pages.length} pages into ${relative(process.cwd(), folder) || "."}`);
 }

@@ -1,11 +1,11 @@
 // Makes dist/test-support.bin, packed into the executable: what `gpu recipe test` loads before tests, as one packed file.
 //   bun scripts/test-support.ts        nothing to do when no source of it changed
-import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { constants, zstdCompressSync } from "node:zlib";
 import { leaveOutNativeModules } from "./native.ts";
+import { sourcesHash } from "./sources.ts";
 import { root } from "./toolchain.ts";
 
 const output = join(root, "dist", "test-support.bin");
@@ -15,7 +15,7 @@ if (import.meta.main) await buildTestSupport();
 /** Builds `dist/test-support.bin` unless it is of the same sources already. Returns its path. */
 export async function buildTestSupport(): Promise<string> {
   const stamp = join(root, "dist", "test-support.built-from");
-  const key = sourcesHash();
+  const key = sourcesHash(["src/**/*.ts", "recipes/*.ts", "scripts/native.ts", "scripts/test-support.ts"]);
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, "utf8") === key) return output;
   mkdirSync(join(root, "dist"), { recursive: true });
   writeWhole(output, zstdCompressSync(await bundle(), { params: { [constants.ZSTD_c_compressionLevel]: 12 } }));
@@ -42,15 +42,6 @@ async function bundle(): Promise<string> {
 function leaveOutEmbedded(builder: Bun.PluginBuilder): void {
   builder.onResolve({ filter: /dist\/[a-z-]+\.bin$/ }, ({ path }) => ({ path, namespace: "embedded" }));
   builder.onLoad({ filter: /.*/, namespace: "embedded" }, () => ({ contents: 'export default "";', loader: "js" }));
-}
-
-function sourcesHash(): string {
-  const hash = createHash("sha256").update(Bun.version);
-  const inputs = globSync(["src/**/*.ts", "recipes/*.ts", "scripts/test-support.ts", "package.json", "bun.lock"], {
-    cwd: root,
-  });
-  for (const path of inputs.sort()) hash.update(`\0${path}\0`).update(readFileSync(join(root, path)));
-  return hash.digest("hex");
 }
 
 function writeWhole(path: string, content: string | Uint8Array): void {

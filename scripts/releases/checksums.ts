@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** What signatures of releases are for, in `ssh-keygen -Y`: one for another purpose is not taken for this one. */
@@ -17,6 +17,8 @@ export function writeChecksums(folder: string, names: readonly string[]): void {
 
 /** Signs the checksums with a private key of OpenSSH, beside them as `SHA256SUMS.sig`. */
 export function signChecksums(folder: string, keyPath: string): void {
+  // ssh-keygen would ask before it writes over one.
+  rmSync(join(folder, `${sumsName}.sig`), { force: true });
   const { status, stderr } = spawnSync(
     "ssh-keygen",
     ["-q", "-Y", "sign", "-n", namespace, "-f", keyPath, join(folder, sumsName)],

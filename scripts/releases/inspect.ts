@@ -4,14 +4,14 @@ import type { Platform } from "./platforms.ts";
 const elf = { magic: Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]), machines: { x64: 62, arm64: 183 } } as const;
 const peMachines = { x64: 0x8664, arm64: 0xaa64 } as const;
 /** What loads an executable of Linux says which C library it is for. */
-const loaders = {
+export const loaders = {
   "x64-glibc": "/lib64/ld-linux-x86-64.so.2",
   "arm64-glibc": "/lib/ld-linux-aarch64.so.1",
   "x64-musl": "/lib/ld-musl-x86_64.so.1",
   "arm64-musl": "/lib/ld-musl-aarch64.so.1",
 } as const;
 
-/** What is wrong with an executable, seen from outside: each a sentence. `secrets`: texts that it must not hold. */
+/** What is wrong with an executable, seen from outside: each a sentence. `forbidden`: texts that it must not hold. */
 export function troublesOf(
   file: Buffer,
   platform: Platform,

@@ -1,6 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -10,7 +19,7 @@ import { billOfMaterials, componentsOf } from "./bill-of-materials.ts";
 import { publicKeyOf, signChecksums, sumsName, writeChecksums } from "./checksums.ts";
 import { debFiles } from "./deb-files.ts";
 import { formulaOf } from "./formula.ts";
-import { troublesOf } from "./inspect.ts";
+import { loaders, troublesOf } from "./inspect.ts";
 import { writeInstallers } from "./installers.ts";
 import { signAdHoc } from "./mach-o.ts";
 import { notesOf } from "./notes.ts";
@@ -124,9 +133,8 @@ function inspect(path: string, { platform, bun }: { platform: Platform; bun: str
 }
 
 /** Whether an executable is for this very computer. */
-function canStart({ os, arch, libc }: Platform): boolean {
-  return os === process.platform && arch === process.arch &&
-    (libc !== "musl" || spawnSync("/lib/ld-musl-x86_64.so.1").status !== null);
+function canStart({ os, arch, libc = "glibc" }: Platform): boolean {
+  return os === process.platform && arch === process.arch && (os !== "linux" || existsSync(loaders[`${arch}-${libc}`]));
 }
 
 function startHere(path: string, version: string): void {

@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   await inside("gpu upgrade --check", `gpu ${newer} is there; this is ${older}`);
   await inside("gpu upgrade", `gpu ${newer}, in the place of ${older}`);
   await inside("gpu --version && gpu.previous --version", `gpu ${newer}\ngpu ${older}`);
-  await inside("gpu upgrade", `gpu ${newer} is the newest`);
+  await inside("gpu upgrade", `this is gpu ${newer} already`);
   await inside(`gpu upgrade --to ${older}`, `gpu ${older}, in the place of ${newer}`);
   await inside("gpu --version", `gpu ${older}`);
   await inside("gpu run @hello");

@@ -55,7 +55,7 @@ function commandOf(line: string): string | undefined {
 
 /** One that went well, is short, prints something and stands on a page about it. */
 function worth({ step, page, isDone }: SeenStep, name: string): number {
-  const isAbout = page.path.endsWith(`/${name.split(" ")[0]}`) || page.path.includes(`/${name.split(" ")[0]}`);
+  const isAbout = page.path.includes(`/${name.split(" ")[0]}`);
   const length = step.printed.length;
   return (isDone ? 100 : 0) + (isAbout ? 20 : 0) + (length > 0 ? 10 : 0) - Math.min(30, length) -
     (/ < |--verbose|\$\(/.test(step.command) ? 15 : 0) + Math.min(6, step.command.length / 10);

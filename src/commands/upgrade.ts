@@ -48,7 +48,7 @@ export default defineCommand({
   view: ({ from, to, changed, signed, previous }) => {
     const unsigned = signed ? [] : [{ stderr: "warning: nobody signed this release; only its checksums were checked" }];
     if (changed) return [...unsigned, `gpu ${to}, in the place of ${from}, which is \`${previous}\` now`];
-    return from === to ? `gpu ${from} is the newest` : [...unsigned, `gpu ${to} is there; this is ${from}`];
+    return from === to ? `this is gpu ${from} already` : [...unsigned, `gpu ${to} is there; this is ${from}`];
   },
 });
 

@@ -46,17 +46,18 @@ export async function replaceExecutable(options: ReplaceOptions): Promise<string
       });
     }
     const kept = previousPath(path);
-    const spare = join(folder, "previous");
-    // A second name of the same file, or a copy: there is an executable in its place at every moment.
-    try {
-      linkSync(path, spare);
-    } catch {
-      copyFileSync(path, spare);
+    if (world.platform === "win32") swap({ path, kept, fresh });
+    else {
+      // A second name of the same file, or a copy: there is an executable in its place at every moment.
+      const spare = join(folder, "previous");
+      try {
+        linkSync(path, spare);
+      } catch {
+        copyFileSync(path, spare);
+      }
+      renameSync(spare, kept);
+      renameSync(fresh, path);
     }
-    renameSync(spare, kept);
-    // Windows lets go of the name of a file that runs, and of nothing else.
-    if (world.platform === "win32") renameSync(path, kept);
-    renameSync(fresh, path);
     return kept;
   } catch (error) {
     if (error instanceof GpuError) throw error;
@@ -64,6 +65,17 @@ export async function replaceExecutable(options: ReplaceOptions): Promise<string
     throw new GpuError(`cannot replace \`${path}\`: ${reasonOf(error)}`, { hint: "nothing was changed", cause: error });
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Windows lets go of the name of a file that runs, and of nothing else: no other name, no replacing it. */
+function swap({ path, kept, fresh }: { path: string; kept: string; fresh: string }): void {
+  renameSync(path, kept);
+  try {
+    renameSync(fresh, path);
+  } catch (error) {
+    renameSync(kept, path);
+    throw error;
   }
 }
 

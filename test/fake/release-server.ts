@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { publicKeyOf, signChecksums, writeChecksums } from "../../scripts/releases/checksums.ts";
 
 interface ReleaseServerOptions {
   /** For what it makes: keys and archives. */
@@ -32,7 +32,7 @@ export class ReleaseServer implements Disposable {
     for (const name of ["maker", "stranger"]) {
       run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(folder, name));
     }
-    this.key = readFileSync(join(folder, "maker.pub"), "utf8").split(" ").slice(0, 2).join(" ");
+    this.key = publicKeyOf(join(folder, "maker"));
     this.#server = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -53,32 +53,17 @@ export class ReleaseServer implements Disposable {
     writeFileSync(join(folder, plain), script);
     run("tar", "-cJf", join(folder, packed), "-C", folder, "gpu");
     writeFileSync(join(folder, "release.json"), JSON.stringify({ version, date: "2026-01-02T03:04:05.000Z" }));
-    const sums = [plain, packed, "release.json"].map((name) => `${sha256(join(folder, name))}  ${name}\n`).join("");
-    writeFileSync(join(folder, "SHA256SUMS"), sums);
-    this.#sign(folder, "stranger");
+    const names = [plain, packed, "release.json"];
+    writeChecksums(folder, names);
+    signChecksums(folder, join(this.#folder, "stranger"));
     const stranger = Uint8Array.from(readFileSync(join(folder, "SHA256SUMS.sig")));
-    this.#sign(folder, "maker");
-    for (const name of [plain, packed, "release.json", "SHA256SUMS", "SHA256SUMS.sig"]) {
+    signChecksums(folder, join(this.#folder, "maker"));
+    for (const name of [...names, "SHA256SUMS", "SHA256SUMS.sig"]) {
       for (const at of ["latest", `v${version}`]) {
         this.#files.set(`/${at}/${name}`, Uint8Array.from(readFileSync(join(folder, name))));
       }
     }
     for (const at of ["latest", `v${version}`]) this.#files.set(`/${at}/stranger.sig`, stranger);
-  }
-
-  #sign(folder: string, who: string): void {
-    rmSync(join(folder, "SHA256SUMS.sig"), { force: true });
-    run(
-      "ssh-keygen",
-      "-q",
-      "-Y",
-      "sign",
-      "-n",
-      "gpu-release",
-      "-f",
-      join(this.#folder, who),
-      join(folder, "SHA256SUMS"),
-    );
   }
 
   #answer(path: string): Response {
@@ -106,8 +91,4 @@ export class ReleaseServer implements Disposable {
 function run(program: string, ...words: readonly string[]): void {
   const { status, stderr } = spawnSync(program, words, { encoding: "utf8" });
   if (status !== 0) throw new Error(`${program}: ${stderr}`);
-}
-
-function sha256(path: string): string {
-  return createHash("sha256").update(readFileSync(path)).digest("hex");
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import project from "../../package.json" with { type: "json" };
 
 const newest = "9.9.0";
-const versions = [newest, "0.0.9"];
+const versions = [newest, project.version, "0.0.9"];
 
 /** What the place of the releases answers that the pages know: descriptions and checksums, and nothing to download. */
 export function releaseAnswer({ pathname }: URL): Response {

@@ -84,6 +84,16 @@ describe("the executable", () => {
     expect([versionOf(path), versionOf(kept)]).toEqual(["gpu 1.2.0", "gpu 1.3.0"]);
   });
 
+  test("is replaced on Windows by names alone", async () => {
+    const path = installed();
+    const windows = { ...world(), platform: "win32" as const };
+    const kept = await replace(path, windows);
+    expect([versionOf(path), versionOf(kept)]).toEqual(["gpu 1.3.0", "gpu 1.0.0"]);
+    await replace(path, windows, "1.2.0");
+    expect([versionOf(path), versionOf(kept)]).toEqual(["gpu 1.2.0", "gpu 1.3.0"]);
+    expect(readdirSync(join(path, "..")).toSorted()).toEqual(["gpu", "gpu.previous"]);
+  });
+
   test("comes unpacked where there is no xz", async () => {
     const path = installed();
     server.asked.length = 0;
