@@ -2,9 +2,8 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { namespace } from "../../src/upgrade/signature.ts";
 
-/** What signatures of releases are for, in `ssh-keygen -Y`: one for another purpose is not taken for this one. */
-export const namespace = "gpu-release";
 export const sumsName = "SHA256SUMS";
 
 /** Writes the checksums of files of a folder, in the form that `sha256sum --check` reads. */

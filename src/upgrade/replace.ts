@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, linkSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { childEnvironment } from "../env.ts";
 import { GpuError } from "../errors.ts";
 import { reasonOf } from "../files.ts";
 import { abortable } from "../http/body.ts";
@@ -159,21 +158,9 @@ async function unpack(
   path: string,
   { folder, world, signal }: { folder: string; world: World; signal: AbortSignal },
 ): Promise<void> {
-  const child = world.spawn(["tar", "-xJf", path, "-C", folder, "gpu"], {
-    ...{ cwd: folder, env: childEnvironment(world.env) },
-    ...{ stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+  const command = ["tar", "-xJf", path, "-C", folder, "gpu"];
+  if ((await runProgram(world, command, { timeoutMs: 10 * 60_000, signal })).exitCode === 0) return;
+  throw new GpuError(`cannot unpack what was downloaded into \`${folder}\``, {
+    hint: "is there space left on the disk?",
   });
-  const onAbort = () => void child.kill("SIGKILL");
-  signal.addEventListener("abort", onAbort, { once: true });
-  const exitCode = await new Promise<number | null>((resolve) => {
-    child.once("error", () => resolve(null));
-    child.once("close", resolve);
-  });
-  signal.removeEventListener("abort", onAbort);
-  signal.throwIfAborted();
-  if (exitCode !== 0) {
-    throw new GpuError(`cannot unpack what was downloaded into \`${folder}\``, {
-      hint: "is there space left on the disk?",
-    });
-  }
 }

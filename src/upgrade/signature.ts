@@ -1,8 +1,8 @@
 import { createHash, createPublicKey, verify } from "node:crypto";
 import { WireReader, wireString } from "../ssh/wire.ts";
 
-/** What signatures of releases are for: one made for another purpose is not taken for this one. */
-const namespace = "gpu-release";
+/** What signatures of releases are for, in `ssh-keygen -Y`: one made for another purpose is not taken for this one. */
+export const namespace = "gpu-release";
 const magic = "SSHSIG";
 
 /**
