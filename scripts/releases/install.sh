@@ -83,6 +83,9 @@ install() {
   esac
   chmod 755 "$work/gpu"
   installed=$("$work/gpu" --version 2>&1) || fail "the executable does not start here: $installed" 'nothing was installed'
+  # What was signed once is right for ever, and whoever answers may give another one than was asked for.
+  [ "$version" = latest ] || [ "$installed" = "gpu ${version#v}" ] ||
+    fail "what is at $url is $installed" 'nothing was installed; do not trust this server'
   previous=
   [ ! -x "$to/gpu" ] || previous=$("$to/gpu" --version 2>/dev/null || true)
   mv -f "$work/gpu" "$to/gpu"

@@ -70,6 +70,12 @@ export async function findRelease({ world, place, version, signal }: FindOptions
   if (createHash("sha256").update(text).digest("hex") !== checksums.get("release.json") || !description.success) {
     throw new GpuError(`what describes the release at ${url} is damaged`, { hint: "try again; nothing was changed" });
   }
+  // What was signed once is right for ever, and whoever answers may give another one than was asked for.
+  if (version !== undefined && description.data.version !== version) {
+    throw new GpuError(`the release at ${url} is ${description.data.version}, not ${version}`, {
+      hint: "nothing was changed; whoever answers there gives another one than was asked for",
+    });
+  }
   return { ...description.data, url, isSigned: place.key !== undefined, checksums };
 }
 

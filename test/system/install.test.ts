@@ -118,6 +118,14 @@ test.each(troubles)("what is %s is not installed, and what was there stays", asy
   expect(readdirSync(join(home, ".local/bin"))).toEqual(["gpu"]);
 });
 
+test("another version than was asked for is not installed, whoever signed it", async () => {
+  server.trouble = "other";
+  const { exitCode, stderr } = await install(["--version=1.0.0"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("/v1.0.0 is gpu 1.1.0\nhint: nothing was installed; do not trust this server");
+  expect(readdirSync(join(home, ".local/bin"))).toEqual([]);
+});
+
 test("a computer that there is no executable for is told so", async () => {
   const fake = mkdtempSync(join(folder, "fake-"));
   writeFileSync(join(fake, "uname"), '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo riscv64\n', { mode: 0o755 });

@@ -62,6 +62,11 @@ describe("a release", () => {
     expect(server.asked).toEqual(["/latest/SHA256SUMS", "/latest/SHA256SUMS.sig"]);
   });
 
+  test("is the one that was asked for, and no other that was signed too", async () => {
+    server.trouble = "other";
+    await expect(find("1.2.0")).rejects.toThrow(/^the release at .*\/v1\.2\.0 is 1\.3\.0, not 1\.2\.0$/);
+  });
+
   test("of a place without a key is believed by its checksums, and said to be unsigned", async () => {
     const place = { url: server.url, key: undefined };
     expect(await findRelease({ world: world(), place, signal })).toMatchObject({ version: "1.3.0", isSigned: false });
