@@ -1,19 +1,9 @@
 // Compiles `gpu`: `scripts/build` for this computer into dist/gpu, `scripts/build --all` for every platform beside it.
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { removeAbandoned } from "./abandoned.ts";
 import { executableName, type Platform, platforms } from "./releases/platforms.ts";
 import { leaveOutNativeModules } from "./native.ts";
 import { sourcesHash } from "./sources.ts";
@@ -125,21 +115,12 @@ export function installPlatforms(): (platform: Platform) => string {
 
 /** Writes dist/types.bin: the declarations that recipes are checked against, embedded in the executable. */
 export function generateTypes(): void {
-  removeAbandoned();
+  removeAbandoned(dist);
   const { status } = spawnSync(process.execPath, [join(root, "scripts/types.ts")], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
   });
   if (status !== 0) throw new Error("generating the types for recipes failed");
-}
-
-/** Removes what builds were making in dist when they were killed: no build takes an hour. */
-function removeAbandoned(): void {
-  const names = existsSync(dist) ? readdirSync(dist).filter((name) => /^(?:types-|\.build-)\w{6}$/.test(name)) : [];
-  for (const path of names.map((name) => join(dist, name))) {
-    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity);
-    if (age > 3_600_000) rmSync(path, { recursive: true, force: true });
-  }
 }
 
 /** All that decides what is compiled, as one hash. */

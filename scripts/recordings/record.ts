@@ -4,6 +4,7 @@ import { Screen, type Snapshot } from "./screen.ts";
 
 /** How large the terminal is that is recorded. */
 export const size = { columns: 84, rows: 22 } as const;
+
 /** What is typed, and how long it is looked at afterwards, in milliseconds. */
 const session = [
   { line: "gpu", restMs: 1800 },
@@ -65,6 +66,7 @@ export async function record({ executable, home }: { executable: string; home: s
     const startedAt = performance.now();
     const startedMs = nowMs;
     const decoder = new TextDecoder();
+    const allShown = Promise.withResolvers<void>();
     const child = Bun.spawn(["/bin/sh", "-c", line], {
       cwd: work,
       env: environment,
@@ -77,10 +79,11 @@ export async function record({ executable, home }: { executable: string; home: s
           shown.write(chunk);
           note(false);
         },
+        exit: () => allShown.resolve(),
       },
     });
     const code = await child.exited;
-    await Bun.sleep(100);
+    await allShown.promise;
     if (code !== 0) throw new Error(`\`${line}\` ended with ${code}:\n${shown.text()}`);
     if (line !== "clear") said.push(`$ ${line}`, ...shown.text().split("\n"));
     nowMs += restMs;

@@ -24,5 +24,5 @@ test("the drawing and the text are of the same run", () => {
 /** Without what is another one each time: names that are drawn by lot, ports, durations, and how wide they make a column. */
 function settled(text: string): string {
   return text.replace(/\bi-[0-9a-f]{8}\b/g, "i-1").replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:1")
-    .replace(/\b[0-9a-f]{12}\b/g, "r-1").replace(/\b\d+\.\d s\b/g, "0.1 s").replace(/ {2,}/g, "  ");
+    .replace(/\b[0-9a-f]{12}\b/g, "r-1").replace(/\b\d+(?:\.\d)? (s|min)\b/g, "1 $1").replace(/ {2,}/g, "  ");
 }
