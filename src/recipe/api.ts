@@ -2214,6 +2214,8 @@ export interface CiServeInput {
   timeout?: string;
   /** most memory of a job's processes together */
   memoryGb?: number;
+  /** most disk of a job's folder while it runs; it is looked at about once a second */
+  diskGb?: number;
 }
 
 /** One item of what `gpu.ci.serve` returns. */

@@ -199,6 +199,25 @@ describe("limits", () => {
     expect(log()).toContain("it used more than 100 MiB of memory");
   });
 
+  test("of disk end a job that fills its folder, the project's where it is stricter", async () => {
+    const fill = "mkdir -p deep/er; head -c 3000000 /dev/zero > deep/er/zeros; echo written; exec sleep 605";
+    for (const [disk, limits] of [["2MB", {}], ["1GB", { diskBytes: 2e6 }]] as const) {
+      const end = await run({ test: fill, limits: { disk } }, { limits });
+      expect(end).toMatchObject({ success: false, status: "completed" });
+      expect(log()).toEndWith("written\ngpu: the job was stopped: it used more than 2 MB of disk\n");
+      expect(readdirSync(folder())).not.toContain("project");
+    }
+  });
+
+  test("of disk hold for what is unpacked, too", async () => {
+    const end = await run({ test: "echo never" }, {
+      files: { big: "x".repeat(3_000_000) },
+      limits: { diskBytes: 2e6 },
+    });
+    expect(end.success).toBe(false);
+    expect(log()).toBe("gpu: the upload cannot be unpacked: it holds more than 2 MiB\n");
+  });
+
   onLinux("of processes hold a job that forks and forks", async () => {
     const forks = "for i in $(seq 60); do sleep 604 & done; wait";
     const end = await run({ test: forks, limits: { processes: 20 }, timeout: "3s" });

@@ -15,6 +15,7 @@ import {
   shownName,
   Spellings,
 } from "./extract-checks.ts";
+import { Turns } from "../turn.ts";
 import { contentOffset, type DirectoryEntry, readDirectory } from "./zip-directory.ts";
 import { ArchiveError, ArchiveFile } from "./zip-file.ts";
 
@@ -29,8 +30,8 @@ export interface ExtractOptions {
   readonly platform?: NodeJS.Platform;
 }
 
-/** What one may have to wait for at most until a signal is heard: writing never waits, so others get their turn in between. */
-const turnMs = 20;
+/** A signal is heard after so many entries. */
+const steps = 20;
 
 /**
  * Unpacks an archive into an empty folder, or throws an `ArchiveError`. Refused: names that leave it, links and devices,
@@ -49,12 +50,9 @@ export async function extract(
   refuseOverlaps(entries);
   const placed = placesOf(entries, { limits, platform });
   const made = new Set<string>();
-  let turnEnds = performance.now() + turnMs;
+  const turns = new Turns({ steps });
   for (const { entry, parts } of placed) {
-    if (performance.now() > turnEnds) {
-      await new Promise((resolve) => setImmediate(resolve));
-      turnEnds = performance.now() + turnMs;
-    }
+    await turns.step();
     signal?.throwIfAborted();
     const path = join(folder, ...parts);
     const isFolder = entry.name.endsWith("/") || entry.kind === "folder";

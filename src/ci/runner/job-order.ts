@@ -33,6 +33,8 @@ export const JobLimits = z.object({
   processes: z.number().optional(),
   /** Cores, with fractions. */
   cpus: z.number().optional(),
+  /** Of its folder: the project and all that its processes write there. */
+  diskBytes: z.number().optional(),
   logBytes: z.number().optional(),
   /** Of the project when it is unpacked. */
   unpackedBytes: z.number().optional(),

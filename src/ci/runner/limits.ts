@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { World } from "../../world.ts";
+import { amountText } from "./amount.ts";
 import { type ControlGroups, makeControlGroups } from "./cgroup.ts";
 import type { JobLimits } from "./job-order.ts";
 import { type Family, membersOf } from "./processes.ts";
@@ -91,8 +92,7 @@ function excessOf(
 }
 
 function memoryText(bytes: number): string {
-  const text = bytes >= 2 ** 30 ? `${Math.round(bytes / 2 ** 30 * 10) / 10} GiB` : `${Math.round(bytes / 2 ** 20)} MiB`;
-  return `it used more than ${text} of memory`;
+  return `it used more than ${amountText(bytes)} of memory`;
 }
 
 /** `RssAnon` and `RssShmem` of proc_pid_status(5). */

@@ -16,7 +16,7 @@ export interface ProjectPlan {
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   /** What it wants to be held to. */
-  readonly limits: Pick<JobLimits, "memoryBytes" | "processes" | "cpus">;
+  readonly limits: Pick<JobLimits, "memoryBytes" | "processes" | "cpus" | "diskBytes">;
   readonly hasNetwork: boolean;
   /** Patterns of files to keep. */
   readonly artifacts: readonly string[];
@@ -56,6 +56,7 @@ const GpuCi = z.strictObject({
     memory: Size.optional(),
     processes: z.number().int().min(1).optional(),
     cpus: z.number().positive().optional(),
+    disk: Size.optional(),
   }).default({}),
 });
 
@@ -104,7 +105,11 @@ async function fromFile(path: string, args: readonly string[]): Promise<ProjectP
     test: withArgs(test, args),
     env,
     timeoutMs: timeout === undefined ? defaultTimeoutMs : durationMs(timeout),
-    limits: { ...limits, memoryBytes: limits.memory === undefined ? undefined : sizeBytes(limits.memory) },
+    limits: {
+      ...{ processes: limits.processes, cpus: limits.cpus },
+      memoryBytes: limits.memory === undefined ? undefined : sizeBytes(limits.memory),
+      diskBytes: limits.disk === undefined ? undefined : sizeBytes(limits.disk),
+    },
     hasNetwork: network !== "none",
     artifacts,
     results,

@@ -12,6 +12,7 @@ import { environmentOf } from "./job-environment.ts";
 import { runLine } from "./job-line.ts";
 import type { JobLog } from "./job-log.ts";
 import type { Isolation, JobLimits } from "./job-order.ts";
+import { watchDisk } from "./disk.ts";
 import { limit, type Limiting } from "./limits.ts";
 import { Masker } from "./mask.ts";
 import { endFamily, type Family } from "./processes.ts";
@@ -84,8 +85,9 @@ export async function runJob(options: RunnerOptions): Promise<JobOutcome> {
 
 /** A large project may take its time, but no more than a job may take at all. */
 async function unpack({ world, archive, folder, signal, limits = {} }: RunnerOptions): Promise<void> {
-  const { unpackedFiles: entries = defaultLimits.entries, unpackedBytes: bytes = defaultLimits.bytes } = limits;
-  const { timeoutMs = Infinity } = limits;
+  const { unpackedFiles: entries = defaultLimits.entries, unpackedBytes = defaultLimits.bytes } = limits;
+  const { timeoutMs = Infinity, diskBytes = Infinity } = limits;
+  const bytes = Math.min(unpackedBytes, diskBytes);
   const late = new AbortController();
   const done = new AbortController();
   const end = () => late.abort(new ArchiveError(`that took longer than ${spokenMs(timeoutMs)}`));
@@ -108,7 +110,7 @@ export function markOf(id: string): string {
 type PlanOptions = RunnerOptions & { readonly shutIn: readonly string[]; readonly tap: TapCounter };
 
 async function runPlan(plan: ProjectPlan, options: PlanOptions): Promise<boolean> {
-  const { world, log, id, limits = {} } = options;
+  const { world, log, id, folder, limits = {} } = options;
   const walled = () => processesInGroups(id, world.platform);
   const family: Family = { groups: new Set(), mark: markOf(id), walled };
   const over = new AbortController();
@@ -116,9 +118,14 @@ async function runPlan(plan: ProjectPlan, options: PlanOptions): Promise<boolean
   const end = (why: string) => over.abort(new Error(why));
   const timeoutMs = Math.min(plan.timeoutMs, limits.timeoutMs ?? Infinity);
   world.clock.sleep(timeoutMs, done.signal).then(() => end(`it took longer than ${spokenMs(timeoutMs)}`), () => {});
-  const limiting = limit(world, { id, limits: stricter(limits, plan.limits) });
+  const { diskBytes, ...inForce } = stricter(limits, plan.limits);
+  const limiting = limit(world, { id, limits: inForce });
   for (const problem of limiting.problems) log.note(problem);
-  void limiting.watch(family, done.signal).then((found) => found !== undefined && end(found));
+  const watches = [
+    limiting.watch(family, done.signal),
+    watchDisk(folder, { maxBytes: diskBytes, clock: world.clock, signal: done.signal }),
+  ];
+  for (const watch of watches) void watch.then((found) => found !== undefined && end(found));
   const signal = AbortSignal.any([options.signal, over.signal]);
   try {
     return await runLines(plan, { ...options, limiting, family, signal });
@@ -193,6 +200,7 @@ function stricter(limits: JobLimits, wanted: JobLimits): JobLimits {
     memoryBytes: least(limits.memoryBytes, wanted.memoryBytes),
     processes: least(limits.processes, wanted.processes),
     cpus: least(limits.cpus, wanted.cpus),
+    diskBytes: least(limits.diskBytes, wanted.diskBytes),
   };
 }
 

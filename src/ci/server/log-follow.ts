@@ -1,3 +1,4 @@
+import { nextTurn } from "../turn.ts";
 import type { LogFeed } from "./log-feed.ts";
 import { type LogLines, LogReader } from "./log-reader.ts";
 
@@ -42,9 +43,4 @@ export async function countLines(path: string): Promise<number> {
   using reader = new LogReader(path);
   while (reader.skip()) await nextTurn();
   return reader.lineCount;
-}
-
-/** Reading is quick and never waits, so others get their turn in between. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,6 +1,5 @@
-import { lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { World } from "../../world.ts";
+import { diskUse } from "../disk-use.ts";
 import type { Places } from "./places.ts";
 import type { JobStore } from "./store.ts";
 
@@ -87,18 +86,5 @@ export class Sweeper implements Disposable {
 }
 
 async function sizeOf(places: Places, id: string): Promise<number> {
-  return await bytesIn(places.log(id)) + await bytesIn(places.upload(id)) + await bytesIn(places.work(id));
-}
-
-/** Bytes of a file, or of all in a folder. What vanishes meanwhile has none; links are not followed. */
-async function bytesIn(path: string): Promise<number> {
-  try {
-    const stats = await lstat(path);
-    if (!stats.isDirectory()) return stats.size;
-    let bytes = 0;
-    for (const name of await readdir(path)) bytes += await bytesIn(join(path, name));
-    return bytes;
-  } catch {
-    return 0;
-  }
+  return await diskUse(places.log(id)) + await diskUse(places.upload(id)) + await diskUse(places.work(id));
 }

@@ -52,9 +52,13 @@ export default defineStream({
       placeholder: "gigabytes",
       description: "most memory of a job's processes together",
     }),
+    diskGb: z.number().positive().optional().meta({
+      placeholder: "gigabytes",
+      description: "most disk of a job's folder while it runs; it is looked at about once a second",
+    }),
   }),
   output: ServeEvent,
-  async *run({ command, port, host, data, jobs, isolation, open, keep, keepGb, timeout, memoryGb }, context) {
+  async *run({ command, port, host, data, jobs, isolation, open, keep, keepGb, timeout, memoryGb, diskGb }, context) {
     const { dataFolderOf } = await import("../../ci/server/data-folder.ts");
     const { serve } = await import("../../ci/server/serve.ts");
     const { durationMs } = await import("../../duration.ts");
@@ -68,6 +72,7 @@ export default defineStream({
         limits: {
           timeoutMs: timeout === undefined ? undefined : durationMs(timeout),
           memoryBytes: memoryGb === undefined ? undefined : memoryGb * 1e9,
+          diskBytes: diskGb === undefined ? undefined : diskGb * 1e9,
         },
       },
     });
