@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { GpuError } from "../../errors.ts";
+import { oneLine } from "../../safe-text.ts";
 import type { World } from "../../world.ts";
 
 /** Where a job is shut in. */
@@ -50,7 +51,8 @@ export async function checkBubblewrap(
   }
   if (Bun.which("bwrap", { PATH: env.PATH ?? "" }) === null) {
     throw new GpuError("`--isolation bubblewrap` needs the program `bwrap`, which is not installed here", {
-      hint: "`apt-get install bubblewrap`, or `--isolation process`",
+      hint:
+        "install the package `bubblewrap` (`apt-get install bubblewrap`), or use `--isolation process`, which needs none",
     });
   }
   const child = spawn(
@@ -67,12 +69,22 @@ export async function checkBubblewrap(
     child.once("close", (code) => resolve(code));
   });
   if (code === 0) return;
-  throw new GpuError(`bubblewrap may not be used here: ${said.trim().split("\n")[0] || "it could not be started"}`, {
-    hint:
-      "this system forbids user namespaces (see kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns); " +
-      "`--isolation process` needs none",
+  const why = oneLine(said.trim().split("\n")[0] ?? "", 300) || "it could not be started";
+  throw new GpuError(`bubblewrap cannot shut jobs in here: ${why}`, {
+    hint: `${howToAllow.find(([pattern]) => pattern.test(said))?.[1] ?? "try \`bwrap --ro-bind / / true\`"}; ` +
+      "`--isolation process` works without it",
   });
 }
+
+/** What bubblewrap says (https://github.com/containers/bubblewrap, bubblewrap.c), and what helps. */
+const howToAllow: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [
+    /namespace|uid map|loopback/i,
+    "this system forbids user namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu) or " +
+    "`kernel.unprivileged_userns_clone=1` (Debian) allows them, in a container `--privileged`",
+  ],
+  [/mount/i, "this container forbids mounts: `--privileged` allows them"],
+];
 
 /** The devices of GPUs. */
 function devices(): string[] {
