@@ -11,6 +11,11 @@ export const TestCounts = z.object({
 });
 export type TestCounts = z.infer<typeof TestCounts>;
 
+/** `142 passed, 3 failed, 2 skipped`. */
+export function countsText({ passed, failed, skipped }: TestCounts): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
 /** A job as the CI protocol describes it; what is optional only our own server says. */
 export const Job = z.object({
   job_id: JobId.describe("id of the job"),

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { saveArtifact } from "../../src/ci/client/artifact-files.ts";
 import { ciClient, type CiClientOptions } from "../../src/ci/client/client.ts";
+import { logSoFar } from "../../src/ci/client/log-so-far.ts";
 import type { KeyAge } from "../../src/ci/client/key-age.ts";
 import type { CiEvent } from "../../src/ci/job.ts";
 import type { CiError } from "../../src/errors.ts";
@@ -145,6 +146,22 @@ describe("a submission", () => {
     expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
     expect(keys[1]).toBe(keys[0]);
   });
+});
+
+test("the last lines of a log are asked for alone", async () => {
+  features.push("log");
+  try {
+    answer = (request, path) => path.endsWith("/log") ? new Response(`x\n${new URL(request.url).search}`) : undefined;
+    const lots = logSoFar(client(), jobId, { tail: 2, clock, note: () => {} });
+    expect((await clock.run(Array.fromAsync(lots))).flat()).toEqual([
+      { type: "log", data: "x\n" },
+      { type: "log", data: "?tail=2" },
+      { type: "complete", success: true },
+    ]);
+    expect(requests.map(({ url }) => new URL(url).pathname)).toEqual([`/jobs/${jobId}`, `/jobs/${jobId}/log`]);
+  } finally {
+    features.pop();
+  }
 });
 
 test("the key's age is told once", async () => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { CiError } from "../../errors.ts";
 import { HttpError } from "../../http/errors.ts";
-import { request, requestJson, type RequestOptions, type Target } from "../../http/request.ts";
+import { readAnswer, request, requestJson, type RequestOptions, type Target } from "../../http/request.ts";
 import { type Administration, ciError, type Explain, keyMissing } from "./failures.ts";
 import { followJob } from "./follow.ts";
 import { Artifact, type CiEvent, type Feature, type Health, Job, type JobFilter, type SubmitFields } from "../job.ts";
@@ -152,9 +152,20 @@ export function ciClient(options: CiClientOptions) {
     return await authenticated(() => countLines(target, `${jobPath(jobId)}/stream`), jobId);
   };
 
+  /** The last lines of what a job has said by now; undefined where a server does not give them alone. */
+  const logTail = async (jobId: string, lines: number): Promise<string | undefined> => {
+    const has = await authenticated(features);
+    if (!has("log")) return undefined;
+    return await authenticated(async () => {
+      const response = await request(target, { path: `${jobPath(jobId)}/log`, query: { tail: String(lines) } });
+      return await readAnswer(target, response, { url: new URL(server) });
+    }, jobId);
+  };
+
   return {
     server,
     lineCount,
+    logTail,
     health,
     features,
     resolveJob,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Context, View } from "../../command.ts";
 import { exitCodes, InterruptedError } from "../../errors.ts";
 import type { CiClient, CiEventLots } from "./client.ts";
-import { type CiEvent, TestCounts } from "../job.ts";
+import { type CiEvent, countsText, TestCounts } from "../job.ts";
 
 /** Where the server is and who asks: on every `ci` command. */
 export const serverParams = {
@@ -129,11 +129,6 @@ export function viewEvent(event: CiEventOutput): View {
   const passed = isOdd ? "The test command ended with exit code 0" : "The tests passed";
   const outcome = `${event.success ? passed : "The tests failed"}${counts}.`;
   return { stderr: event.reason === undefined ? outcome : `${event.reason}\n${outcome}` };
-}
-
-/** `142 passed, 3 failed, 2 skipped`. */
-export function countsText({ passed, failed, skipped }: TestCounts): string {
-  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
 export function exitOfEvent(event: { readonly type: string; readonly success?: boolean | null }): number {

@@ -20,6 +20,13 @@ export async function* logSoFar(client: CiClient, jobId: string, options: LogSoF
   if (!isOver(job)) {
     options.note(`job ${jobId} is ${job.status}: this is its log so far; \`gpu ci wait ${jobId}\` follows it`);
   }
+  const tail = options.tail === undefined ? undefined : await client.logTail(jobId, options.tail);
+  if (tail !== undefined) {
+    const lines = tail.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+    yield lines.map((data) => ({ type: "log" as const, data }));
+    if (isOver(job)) yield [{ type: "complete", success: job.success === true }];
+    return;
+  }
   const lots = isOver(job)
     ? client.followInLots(jobId, { fromBeginning: true })
     : upToNow(client, jobId, options.clock);

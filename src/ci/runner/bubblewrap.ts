@@ -79,7 +79,7 @@ export async function checkBubblewrap(
 /** What bubblewrap says (https://github.com/containers/bubblewrap, bubblewrap.c), and what helps. */
 const howToAllow: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [
-    /namespace|uid map|loopback/i,
+    /namespace|user ns|uid map|loopback/i,
     "this system forbids user namespaces: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu) or " +
     "`kernel.unprivileged_userns_clone=1` (Debian) allows them, in a container `--privileged`",
   ],

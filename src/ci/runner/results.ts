@@ -31,11 +31,6 @@ export function readResults(root: string, pattern: string): Results {
   return { counts, problems };
 }
 
-/** `142 passed, 3 failed, 2 skipped`. */
-export function countsText({ passed, failed, skipped }: TestCounts): string {
-  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
-}
-
 function countReport(text: string): TestCounts {
   if (/^(\xef\xbb\xbf)?\s*</.test(text)) return countJUnit(text);
   const tap = new TapCounter({ needsVersion: false });

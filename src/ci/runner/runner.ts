@@ -7,7 +7,7 @@ import { processesInGroups } from "./cgroup.ts";
 import { extract } from "./extract.ts";
 import { defaultLimits } from "./extract-checks.ts";
 import { shutInWords } from "./isolation.ts";
-import type { Artifact, TestCounts } from "../job.ts";
+import { type Artifact, countsText, type TestCounts } from "../job.ts";
 import { environmentOf } from "./job-environment.ts";
 import { runLine } from "./job-line.ts";
 import type { JobLog } from "./job-log.ts";
@@ -17,7 +17,7 @@ import { limit, type Limiting } from "./limits.ts";
 import { Masker } from "./mask.ts";
 import { endFamily, type Family } from "./processes.ts";
 import { ProjectError, type ProjectPlan, readProject } from "./project.ts";
-import { countsText, readResults } from "./results.ts";
+import { readResults } from "./results.ts";
 import { TapCounter } from "./tap.ts";
 import { ArchiveError } from "./zip-file.ts";
 

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { z } from "zod";
-import { countsText, openClient, serverParams } from "../../ci/client/command.ts";
-import { askedStates, Job } from "../../ci/job.ts";
+import { openClient, serverParams } from "../../ci/client/command.ts";
+import { askedStates, countsText, Job } from "../../ci/job.ts";
 import { defineCommand, type View, type ViewOptions } from "../../command.ts";
 
 export default defineCommand({
