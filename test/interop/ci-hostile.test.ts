@@ -309,6 +309,20 @@ describe("what is kept", () => {
     expect(await readdir(join(data, "work"))).toEqual([running]);
   });
 
+  test("is measured once where it changes no more", async () => {
+    const id = await submit(server.address, projectOf("echo x"));
+    await readJob(server.address, id);
+    const known = new Map<string, number>();
+    const store = new JobStore(service.database);
+    const look = () => sweep({ store, places: service.places, now: Date.now(), known });
+    const bytes = await look();
+    expect(known).toEqual(new Map([[id, bytes]]));
+    writeFileSync(service.places.log(id), "x".repeat(100_000));
+    expect(await look()).toBe(bytes);
+    expect(await sweep({ store, places: service.places, keep: { bytes: 0 }, now: Date.now(), known })).toBe(0);
+    expect([known.size, service.find(id)]).toEqual([0, undefined]);
+  });
+
   test("is never more than was allowed: an upload beyond it is refused", async () => {
     await close();
     await open({ keep: { bytes: 50_000 } });

@@ -16,19 +16,31 @@ interface Kept {
   readonly keep?: Keep;
 }
 
+interface Sweep extends Kept {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Sizes of jobs that are over, which change no more: what one sweep found out the next one knows. */
+  readonly known?: Map<string, number>;
+}
+
 /** Removes jobs that are over, the oldest first, until what is left is to be kept. Returns the bytes that are left. */
-export async function sweep({ store, places, keep = {}, now }: Kept & { now: number }): Promise<number> {
+export async function sweep({ store, places, keep = {}, now, known = new Map() }: Sweep): Promise<number> {
   const over = store.over();
-  const sizes = new Map<string, number>();
-  for (const { id } of [...store.open(), ...over]) sizes.set(id, await sizeOf(places, id));
-  let total = sizes.values().reduce((sum, bytes) => sum + bytes, 0);
+  let total = 0;
+  for (const { id } of store.open()) total += await sizeOf(places, id);
+  for (const { id } of over) {
+    const bytes = known.get(id) ?? await sizeOf(places, id);
+    known.set(id, bytes);
+    total += bytes;
+  }
   for (const { id, endedMs } of over) {
     const isOld = keep.ageMs !== undefined && endedMs < now - keep.ageMs;
     if (!isOld && (keep.bytes === undefined || total <= keep.bytes)) continue;
     // In this order what a kill leaves behind belongs to no job, and is removed at the next start.
     store.delete(id);
     places.remove(id);
-    total -= sizes.get(id) ?? 0;
+    total -= known.get(id) ?? 0;
+    known.delete(id);
   }
   return total;
 }
@@ -42,6 +54,7 @@ export class Sweeper implements Disposable {
   readonly #over = new AbortController();
   #poked = Promise.withResolvers<void>();
   #usedBytes = 0;
+  readonly #known = new Map<string, number>();
 
   constructor(options: Kept & { readonly world: Pick<World, "clock"> }) {
     this.#options = options;
@@ -73,7 +86,9 @@ export class Sweeper implements Disposable {
     while (!signal.aborted) {
       this.#poked = Promise.withResolvers();
       // What cannot be read or removed now may be the next time.
-      this.#usedBytes = await sweep({ ...this.#options, now: clock.now() }).catch(() => this.#usedBytes);
+      this.#usedBytes = await sweep({ ...this.#options, now: clock.now(), known: this.#known }).catch(() =>
+        this.#usedBytes
+      );
       const waiting = new AbortController();
       await Promise.race([
         this.#poked.promise,
