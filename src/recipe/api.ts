@@ -2247,6 +2247,8 @@ export type CiServeOutput = {
   job_id: string;
   /** whose job it was; empty without users */
   user_id: string;
+  /** address of that user; empty without users */
+  user_email: string;
   /** what it was called */
   name: string | null;
   /** completed, cancelled or lost */

@@ -103,6 +103,23 @@ test("SIGTERM takes no more jobs and lets the one that runs come to its end; the
   expect(await readJob(second.url, waiting)).toEqual({ lines: ["me too\n"], success: true });
 });
 
+test("a user who is deactivated beside the running server is cut off, and whose job it was is said", async () => {
+  const key = await servers.makeKey("ada");
+  const server = await servers.serve();
+  const id = await submit(server.url, projectOf(`echo up; while ! test -e ${gate()}; do sleep 0.01; done`), { key });
+  await until(async () => (await logOf(id)) === "up\n");
+  const path = `${server.url}/jobs/${id}/stream?from_beginning=true`;
+  const followed = await fetch(path, { headers: { authorization: `Bearer ${key}` } });
+  expect((await servers.gpu("ci", "user", "deactivate", "--email", "ada@example.com")).exitCode).toBe(0);
+  const said = await followed.text();
+  expect(said).toContain('"up\\n"');
+  expect(said).not.toContain("complete");
+  await Bun.write(gate(), "");
+  server.kill("SIGTERM");
+  expect(await server.exited).toBe(0);
+  expect((await server.output()).stdout).toContain('"user_email":"ada@example.com"');
+});
+
 test("SIGTERM twice stops the job that runs", async () => {
   const server = await servers.serve("--open");
   const id = await submit(server.url, projectOf("echo up; exec sleep 600"));

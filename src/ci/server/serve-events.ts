@@ -20,6 +20,7 @@ export const ServeEvent = z.discriminatedUnion("type", [
     at: z.iso.datetime().describe("when it ended"),
     job_id: z.string().describe("id of the job"),
     user_id: z.string().describe("whose job it was; empty without users"),
+    user_email: z.string().describe("address of that user; empty without users"),
     name: z.string().nullable().describe("what it was called"),
     status: z.string().describe("completed, cancelled or lost"),
     success: z.boolean().describe("whether its tests passed"),
@@ -56,9 +57,9 @@ export function serveEventText(event: ServeEvent): string {
     }${waiting}`;
   }
   if (event.type === "stopped") return event.queued === 0 ? "" : `${jobs(event.queued)} waiting for the next start`;
-  const { at, job_id, user_id, name, status, success, seconds } = event;
+  const { at, job_id, user_email, name, status, success, seconds } = event;
   const outcome = status === "completed" ? (success ? "passed" : "failed") : `was ${status}`;
-  const who = [name === null ? "" : oneLine(name, 60), user_id].filter((word) => word !== "").join(", ");
+  const who = [name === null ? "" : oneLine(name, 60), user_email].filter((word) => word !== "").join(", ");
   return [
     at.slice(0, 19).replace("T", " "),
     job_id,

@@ -52,7 +52,8 @@ export async function* serve({ context, options, command }: Serving): AsyncGener
     onEnd: ({ job_id, userId: user_id, name = null, status, success, start_time, end_time }) => {
       const at = new Date(end_time ?? world.clock.now()).toISOString();
       const seconds = start_time === null ? null : Math.round((Date.parse(at) - Date.parse(start_time)) / 100) / 10;
-      say({ type: "job", at, job_id, user_id, name, status, success: success === true, seconds });
+      const user_email = accounts.users.find({ id: user_id })?.email ?? "";
+      say({ type: "job", at, job_id, user_id, user_email, name, status, success: success === true, seconds });
     },
   });
   const accounts = { users: new Users(service.database, world), keys: new Keys(service.database, world) };
