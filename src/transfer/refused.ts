@@ -49,6 +49,11 @@ export class Refusals {
   }
 }
 
+/** A sync that left something out. All else is done. */
+export class RefusedError extends GpuError {
+  override name = "RefusedError";
+}
+
 /** So many names are told besides the first. */
 const mostNames = 5;
 
@@ -59,7 +64,7 @@ export function throwRefused(refused: readonly Refused[]): void {
   const names = others.flatMap(({ path }) => path === undefined ? [] : [`\`${shown(path)}\``]).toSorted();
   const more = names.length > mostNames ? [`${names.length - mostNames} more`] : [];
   const rest = [...names.slice(0, mostNames), ...more].join(", ");
-  throw new GpuError(`${first.message}${rest === "" ? "" : `; nor ${rest}`}`, {
+  throw new RefusedError(`${first.message}${rest === "" ? "" : `; nor ${rest}`}`, {
     hint: "all else is done; the same command tries again what is missing",
   });
 }

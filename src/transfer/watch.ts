@@ -3,6 +3,7 @@ import type { Context } from "../command.ts";
 import { InterruptedError, messageOf } from "../errors.ts";
 import type { Listing } from "./listing.ts";
 import { bufferOf, type Bytes, toBytes } from "./names.ts";
+import { RefusedError } from "./refused.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { type Look, look, pass } from "./sync.ts";
 import type { OpenSync } from "./sync-run.ts";
@@ -35,10 +36,15 @@ export async function* watchAndSync(
       for (;;) {
         const looked = await look(syncing, known);
         changes.ignore(looked.book);
-        const result = await pass(syncing, looked);
+        const result = await pass(syncing, looked).catch((error: unknown) => {
+          // Whoever starts it is told at once; later it goes on, and tries again with the next change.
+          if (isFirst || !(error instanceof RefusedError)) throw error;
+          note(`warning: ${error.message}`);
+          return undefined;
+        });
         pauseMs = firstPauseMs;
-        known = afterwards(looked);
-        if (isFirst || result.files + result.deleted > 0) yield result;
+        known = result && afterwards(looked);
+        if (result && (isFirst || result.files + result.deleted > 0)) yield result;
         if (isFirst) note(`watching; Ctrl-C ends it`);
         isFirst = false;
         await changes.next(clock, signal);

@@ -2,7 +2,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { toBytes } from "../../src/transfer/names.ts";
 import { placePlan } from "../../src/transfer/place-plan.ts";
+import { openSync } from "../../src/transfer/sync-run.ts";
+import { watchAndSync } from "../../src/transfer/watch.ts";
 import { startSshd } from "./sshd.ts";
 import { copy, harvest, here, openContext, openSession, plant, scratch, sync, there } from "./transfer-fixture.ts";
 
@@ -63,6 +66,35 @@ for (const { name, config, programs } of machines) {
     });
   });
 }
+
+test("a sync that watches goes on without what cannot be written, and sends that later", async () => {
+  await using sshd = await startSshd([shellThere]);
+  await using session = await openSession(sshd);
+  using folder = scratch();
+  const at = openContext(folder.path);
+  const [src, far] = [join(folder.path, "src"), join(folder.path, "far")];
+  plant(src, { "a": "one", "closed/x": "one" });
+  const machine = { name: "box", session: () => Promise.resolve(session) };
+  const options = { isPull: false, isDeleting: false, isIgnoring: true, isComparingContent: false, isDryRun: false };
+  const told = Promise.withResolvers<void>();
+  const note = (text: string) => void (text.startsWith("warning: ") ? told.resolve() : undefined);
+  const context = { ...at.context, note: (text: string) => (at.notes.push(text), note(text)) };
+  const open = () =>
+    openSync(context, { dir: src, options: { ...options, exclude: [] }, machine, folder: toBytes(far) });
+  const passes = watchAndSync(context, open, "box");
+  expect((await passes.next()).value).toMatchObject({ files: 2 });
+  chmodSync(join(far, "closed"), 0o555);
+  const pass = passes.next();
+  writeFileSync(join(src, "closed/x"), "another");
+  await told.promise;
+  expect(at.notes.at(-1)).toMatch(/^warning: cannot write `box:.*\/far\/closed\/x`: Permission denied$/);
+  chmodSync(join(far, "closed"), 0o755);
+  writeFileSync(join(src, "a"), "another");
+  expect((await pass).value).toMatchObject({ files: 2 });
+  expect(readFileSync(join(far, "closed/x"), "utf8")).toBe("another");
+  at.abort();
+  await passes.return(undefined);
+});
 
 test("a name that the file system over there does not take is left out alone", async () => {
   await using sshd = await startSshd();
