@@ -2,16 +2,11 @@ import type { Context } from "../command.ts";
 import { readVariable } from "../env.ts";
 import { GpuError, LoginError, NotFoundError, UsageError } from "../errors.ts";
 import type { Target } from "../hosts/target.ts";
-import type { ExecOptions, ExecResult } from "../ssh/exec.ts";
+import type { ExecOptions, ExecResult, Runner } from "../ssh/exec.ts";
 import { SshError } from "../ssh/failure.ts";
 import { backgroundClient, findBackground } from "./client.ts";
 import { visit, type VisitEnds } from "./visit-client.ts";
 import type { Done, Failure } from "./visit-protocol.ts";
-
-/** Runs commands over a session that others use too. */
-export interface SharedRunner extends AsyncDisposable {
-  exec(command: string, options?: ExecOptions): Promise<ExecResult>;
-}
 
 export interface SharedRunnerOptions {
   readonly signal: AbortSignal;
@@ -27,7 +22,7 @@ export async function openSharedRunner(
   context: Context,
   target: Target,
   { signal, isThere }: SharedRunnerOptions,
-): Promise<SharedRunner | undefined> {
+): Promise<Runner | undefined> {
   const { world, shared } = context;
   if (shared) {
     const { session, ...lease } = await shared.lease(context, target, signal);

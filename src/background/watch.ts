@@ -1,10 +1,7 @@
 import { messageOf } from "../errors.ts";
 import type { Journal } from "../rent/journal.ts";
-import type { World } from "../world.ts";
-import { backgroundClient, findBackground } from "./client.ts";
+import { backgroundClient, type ClientWorld, findBackground } from "./client.ts";
 import { keysOf } from "./keys.ts";
-
-type WatchedWorld = Pick<World, "clock" | "env" | "folders" | "platform" | "self" | "spawn">;
 
 /** A run whose death the background process learns of the moment it happens. */
 export interface RunWatch extends Disposable {
@@ -21,7 +18,7 @@ const longestPauseMs = 30_000;
  * Holds a connection to the background process for as long as the run lives, and starts that process where there is
  * none. It is started again when it is killed.
  */
-export function watchRun(world: WatchedWorld, run: string): RunWatch {
+export function watchRun(world: ClientWorld, run: string): RunWatch {
   const over = new AbortController();
   const { promise: known, resolve } = Promise.withResolvers<string | undefined>();
   const hold = async () => {
@@ -50,7 +47,7 @@ export function watchRun(world: WatchedWorld, run: string): RunWatch {
  * Where something is rented, somebody must watch its lease: starts the background process again when it was killed.
  * Costs nothing where nothing is open, and never throws.
  */
-export async function keepWatching(world: WatchedWorld, journal: Journal): Promise<void> {
+export async function keepWatching(world: ClientWorld, journal: Journal): Promise<void> {
   if (journal.problem !== undefined || journal.launches({ open: true }).length === 0) return;
   try {
     using background = await findBackground(world) ?? await backgroundClient(world, { startTimeoutMs });

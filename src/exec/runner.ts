@@ -1,15 +1,9 @@
 import type { Context } from "../command.ts";
 import { connectTarget } from "../hosts/connect.ts";
 import type { Target } from "../hosts/target.ts";
-import type { ExecOptions, ExecResult } from "../ssh/exec.ts";
+import type { Runner } from "../ssh/exec.ts";
 
-export type { ExecOptions, ExecResult } from "../ssh/exec.ts";
-
-/** Runs commands on one machine; it is logged in when this is there. */
-export interface Runner extends AsyncDisposable {
-  /** Rejects when the connection is lost before the command's end: never a false exit 0. */
-  exec(command: string, options?: ExecOptions): Promise<ExecResult>;
-}
+export type { ExecOptions, ExecResult, Runner } from "../ssh/exec.ts";
 
 export interface RunnerOptions {
   /**

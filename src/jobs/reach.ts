@@ -6,17 +6,12 @@ import { instanceTarget } from "../hosts/select.ts";
 import type { HostLogin, Target } from "../hosts/target.ts";
 import { onInstance } from "../instance/lost.ts";
 import { oneLine } from "../safe-text.ts";
-import { type ExecOptions, type ExecResult, readAhead } from "../ssh/exec.ts";
+import { type ExecOptions, type ExecResult, readAhead, type Runner } from "../ssh/exec.ts";
 import { SshError } from "../ssh/failure.ts";
 import { type Machine, machineKey, machineOf } from "./kept.ts";
 
-/** Runs commands on one machine; it is logged in when this is there. */
-export interface JobRunner extends AsyncDisposable {
-  exec(command: string, options?: ExecOptions): Promise<ExecResult>;
-}
-
 /** How one logs in; what opens it knows of connections that are shared. */
-export type OpenRunner = (target: Target, signal: AbortSignal) => Promise<JobRunner>;
+export type OpenRunner = (target: Target, signal: AbortSignal) => Promise<Runner>;
 
 /** The rented instance that a job was on is not there any more. */
 export class MachineGone extends GpuError {
@@ -38,7 +33,7 @@ const answerMax = 4 * 2 ** 20;
 export class Reach implements AsyncDisposable {
   readonly #context: Context;
   readonly #open: OpenRunner;
-  readonly #runners = new Map<string, Promise<JobRunner>>();
+  readonly #runners = new Map<string, Promise<Runner>>();
   readonly #hosts = new Map<string, Target>();
 
   /** Its machines have answered somebody before. */
@@ -58,7 +53,7 @@ export class Reach implements AsyncDisposable {
   }
 
   /** Does something there that no script of ours does. */
-  async with<T>(machine: Machine, work: (runner: JobRunner) => Promise<T>): Promise<T> {
+  async with<T>(machine: Machine, work: (runner: Runner) => Promise<T>): Promise<T> {
     return await work(await this.#runner(machine, this.#context.signal));
   }
 
@@ -125,7 +120,7 @@ export class Reach implements AsyncDisposable {
     }
   }
 
-  async #runner(machine: Machine, signal: AbortSignal): Promise<JobRunner> {
+  async #runner(machine: Machine, signal: AbortSignal): Promise<Runner> {
     const key = machineKey(machine);
     const known = this.#runners.get(key);
     if (known) return await known;

@@ -49,6 +49,12 @@ export interface ExecResult {
   readonly signal?: string;
 }
 
+/** Runs commands on one machine; it is logged in when this is there. */
+export interface Runner extends AsyncDisposable {
+  /** Rejects when the connection is lost before the command's end: never a false exit 0. */
+  exec(command: string, options?: ExecOptions): Promise<ExecResult>;
+}
+
 /** Puts a question to the server; rejects with the reason when the session is lost meanwhile. */
 export type Ask = <T>(start: (done: (value: T) => void, fail: (error: Error) => void) => void) => Promise<T>;
 

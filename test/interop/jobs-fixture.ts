@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../../src/command.ts";
 import type { HostTarget } from "../../src/hosts/target.ts";
-import { type JobRunner, Reach } from "../../src/jobs/reach.ts";
+import { Reach } from "../../src/jobs/reach.ts";
+import type { Runner } from "../../src/ssh/exec.ts";
 import { sendSignal } from "../../src/processes.ts";
 import { SshError } from "../../src/ssh/failure.ts";
 import { realWorld } from "./openssh.ts";
@@ -30,7 +31,7 @@ export function machine(
   mkdirSync(home);
   const notes: string[] = [];
   let toLose = 0;
-  const runner: JobRunner = {
+  const runner: Runner = {
     async exec(command, { stdin = "", onStdout, onStderr, signal } = {}) {
       const child = Bun.spawn([...shell, "-c", command], {
         env: { PATH: path, HOME: home, SHELL: "/bin/sh" },
