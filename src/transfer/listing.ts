@@ -1,6 +1,6 @@
-import { GpuError } from "../errors.ts";
 import type { Stat } from "./files.ts";
 import { type Bytes, folderOf, shown } from "./names.ts";
+import type { Refused } from "./refused.ts";
 
 /** What is at a path of a tree. */
 export interface Found extends Stat {
@@ -23,6 +23,8 @@ export interface Difference {
   /** In the way of something of another kind, or not in the source; the deepest first. */
   readonly removed: readonly Bytes[];
   readonly removedFolders: readonly Bytes[];
+  /** Files and links that cannot go there, since what is in their way must stay. */
+  readonly refused: readonly Refused[];
   readonly bytes: number;
   /** Files that are the same already. */
   readonly same: number;
@@ -73,15 +75,22 @@ export function compare(comparison: Comparison): Difference {
     }
   }
   const kept = new Set<Bytes>();
+  const refused = new Map<Bytes, Refused>();
   // From below, so that a folder with something that stays, stays.
   for (const [path, { kind }] of [...there].toReversed()) {
     const isGone = !source.has(path);
     const isInTheWay = removed.has(path);
     if (!isGone && !isInTheWay) continue;
     if (isInTheWay && kind === "folder" && (kept.has(path) || !isDeleting && hasContent(path))) {
-      throw new GpuError(`the folder \`${shown(path)}\` is in the way of something else of that name`, {
+      refused.set(path, {
+        path,
+        message: `the folder \`${shown(path)}\` is in the way of something else of that name`,
         hint: "`--delete` deletes what is in it; what ignore files name is never deleted",
       });
+      removed.delete(path);
+      const wanted = source.get(path);
+      if (wanted?.kind === "file") bytes -= wanted.bytes;
+      continue;
     }
     if (isGone && (!isDeleting || kept.has(path) || isProtected(path, kind === "folder"))) {
       for (let folder = folderOf(path); folder !== "."; folder = folderOf(folder)) {
@@ -98,7 +107,10 @@ export function compare(comparison: Comparison): Difference {
   const set = new Set(folders);
   for (const folder of touched) if (source.get(folder)?.kind === "folder") set.add(folder);
   return {
-    ...{ files, links, bytes, same },
+    ...{ bytes, same },
+    files: files.filter((path) => !refused.has(path)),
+    links: links.filter((path) => !refused.has(path)),
+    refused: [...refused.values()],
     folders: [...set].toSorted(),
     removed: gone.filter((path) => there.get(path)?.kind !== "folder"),
     removedFolders: gone.filter((path) => there.get(path)?.kind === "folder"),

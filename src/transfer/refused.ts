@@ -8,6 +8,7 @@ export interface Refused {
   readonly path: Bytes | undefined;
   /** What could not be done to what, and why. */
   readonly message: string;
+  readonly hint?: string;
 }
 
 /** All that was refused so far. */
@@ -65,6 +66,6 @@ export function throwRefused(refused: readonly Refused[]): void {
   const more = names.length > mostNames ? [`${names.length - mostNames} more`] : [];
   const rest = [...names.slice(0, mostNames), ...more].join(", ");
   throw new RefusedError(`${first.message}${rest === "" ? "" : `; nor ${rest}`}`, {
-    hint: "all else is done; the same command tries again what is missing",
+    hint: first.hint ?? "all else is done; the same command tries again what is missing",
   });
 }

@@ -93,16 +93,18 @@ export async function pass(syncing: Syncing, looked: Look): Promise<SyncResult> 
   const { context: { world, progress }, options, mover } = syncing;
   const { difference, source, there, skipped, warnings } = looked;
   const startedAt = world.clock.now();
-  const { files, links, removed, removedFolders, bytes, same } = difference;
+  const { files, links, removed, removedFolders, refused, bytes, same } = difference;
   if (!options.isDryRun) {
     const gauge = new Gauge({ files: files.length, bytes }, world.clock, progress);
-    throwRefused(await mover.apply({ difference, source, there, gauge }));
+    throwRefused([...refused, ...await mover.apply({ difference, source, there, gauge })]);
   }
   progress(undefined);
+  // Of a dry run: else it was thrown.
+  const left = refused.map(({ path, message }) => ({ name: shown(path ?? ""), why: message }));
   // What only gives way to something new is no loss.
   const deleted = [...removed, ...removedFolders].filter((path) => !source.has(path));
   return {
-    ...{ files: files.length + links.length, bytes, same, skipped: [...skipped], warnings: [...warnings] },
+    ...{ files: files.length + links.length, bytes, same, skipped: [...skipped, ...left], warnings: [...warnings] },
     deleted: deleted.length,
     dryRun: options.isDryRun,
     planned: !options.isDryRun ? [] : [

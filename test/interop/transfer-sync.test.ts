@@ -212,11 +212,12 @@ for (const { name, needs, config, prepare, note } of machines) {
     test("a folder in the way that still has something in it stays", async () => {
       using folder = scratch();
       const at = openContext(folder.path);
-      plant(join(folder.path, "src"), { "thing": "a file", ".gitignore": "*.o\n" });
+      plant(join(folder.path, "src"), { "thing": "a file", ".gitignore": "*.o\n", "other": "arrives" });
       plant(join(folder.path, "far"), { "thing/kept.o": "", "thing/x": "" });
       const push = (isDeleting: boolean) =>
         sync(at, session, { dir: "src", to: join(folder.path, "far"), delete: isDeleting });
       await expect(push(false)).rejects.toThrow("is in the way");
+      expect(readFileSync(join(folder.path, "far/other"), "utf8")).toBe("arrives");
       await expect(push(true)).rejects.toThrow("is in the way");
       expect(existsSync(join(folder.path, "far/thing/kept.o"))).toBe(true);
       rmSync(join(folder.path, "far/thing/kept.o"));
