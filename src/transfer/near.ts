@@ -5,6 +5,7 @@ import type { World } from "../world.ts";
 import { localFiles } from "./local-files.ts";
 import type { Found, Listing } from "./listing.ts";
 import { bufferOf, type Bytes, shown } from "./names.ts";
+import type { Refused } from "./refused.ts";
 import type { TarEntry } from "./tar-read.ts";
 
 interface Unpacking {
@@ -20,11 +21,13 @@ interface Unpacking {
 
 /**
  * Writes the files of an archive below a folder of this computer, each under another name until it is whole. Only names
- * that were asked for are written, and all folders they are in were seen to be folders. Returns what did not come.
+ * that were asked for are written, and all folders they are in were seen to be folders. Returns what did not come, and
+ * what could not get its name.
  */
-export async function unpack(entries: AsyncIterable<TarEntry>, unpacking: Unpacking): Promise<Bytes[]> {
+export async function unpack(entries: AsyncIterable<TarEntry>, unpacking: Unpacking): Promise<Refused[]> {
   const { root, wanted, listing, onBytes, onFile } = unpacking;
   const left = new Set(wanted);
+  const refused: Refused[] = [];
   const part = bufferOf(`${root}/.gpu-part-${"0".repeat(12)}-${"0".repeat(12)}-${hex(unpacking.world.random(4))}`);
   try {
     const umask = umaskAt(part);
@@ -33,18 +36,28 @@ export async function unpack(entries: AsyncIterable<TarEntry>, unpacking: Unpack
       const found = listing.get(path);
       if (!left.has(path) || found === undefined) continue;
       const place = bufferOf(`${root}/${path}`);
+      let isPlaced = true;
+      const putInPlace = () => {
+        try {
+          fs.renameSync(part, place);
+        } catch (error) {
+          fs.unlinkSync(part);
+          refused.push({ path, message: `cannot write \`${shown(`${root}/${path}`)}\`: ${reasonOf(error)}` });
+          isPlaced = false;
+        }
+      };
       if (type === "file") {
-        const writing = write({ place, part, umask }, { entry, found, onBytes });
+        const writing = write({ part, umask, putInPlace }, { entry, found, onBytes });
         if (writing !== undefined) await writing;
       } else if (type === "hard-link" && wanted.has(entry.target) && !left.has(entry.target)) {
         fs.copyFileSync(bufferOf(`${root}/${entry.target}`), part);
         fs.chmodSync(part, found.mode);
         fs.utimesSync(part, found.mtime, found.mtime);
-        fs.renameSync(part, place);
+        putInPlace();
         onBytes(found.bytes);
       } else continue;
       left.delete(path);
-      onFile();
+      if (isPlaced) onFile();
     }
   } catch (error) {
     // What the machine or the connection did is no system error.
@@ -53,7 +66,7 @@ export async function unpack(entries: AsyncIterable<TarEntry>, unpacking: Unpack
   } finally {
     await localFiles.remove(part.toString("latin1")).catch(() => {});
   }
-  return [...left];
+  return [...refused, ...[...left].map((path) => ({ path, message: `cannot read \`${shown(path)}\` there` }))];
 }
 
 interface Written {
@@ -62,25 +75,25 @@ interface Written {
   onBytes(bytes: number): void;
 }
 
-interface Places {
-  readonly place: Buffer;
+interface Placing {
   /** Its name until it is whole. */
   readonly part: Buffer;
   /** What the system takes away from the permissions of a new file. */
   readonly umask: number;
+  putInPlace(): void;
 }
 
 /**
  * Nothing has its name before all of it is here: whoever kills this process leaves no file that is cut short. Undefined:
  * it is done already.
  */
-function write({ place, part, umask }: Places, { entry, found, onBytes }: Written): Promise<void> | undefined {
+function write({ part, umask, putInPlace }: Placing, { entry, found, onBytes }: Written): Promise<void> | undefined {
   const descriptor = fs.openSync(part, "wx", found.mode);
   const finish = () => {
     if ((found.mode & umask) !== 0) fs.fchmodSync(descriptor, found.mode);
     fs.futimesSync(descriptor, found.mtime, found.mtime);
     fs.closeSync(descriptor);
-    fs.renameSync(part, place);
+    putInPlace();
   };
   const giveUp = (error: unknown) => {
     fs.closeSync(descriptor);
@@ -120,19 +133,4 @@ function umaskAt(part: Buffer): number {
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
-}
-
-/** Makes a folder of this computer that only its owner may enter; what is there must be one. */
-export function makeFolderHere(path: Bytes): void {
-  const raw = bufferOf(path);
-  const there = fs.lstatSync(raw, { throwIfNoEntry: false });
-  if (there === undefined) fs.mkdirSync(raw, { mode: 0o700 });
-  else if (!there.isDirectory()) throw new GpuError(`\`${shown(path)}\` stopped being a folder`);
-}
-
-/** Gives a folder of this computer its permissions and its time. */
-export function finishFolderHere(path: Bytes, { mode, mtime }: Found): void {
-  const raw = bufferOf(path);
-  fs.chmodSync(raw, mode);
-  fs.utimesSync(raw, mtime, mtime);
 }

@@ -3,10 +3,13 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toBytes } from "../../src/transfer/names.ts";
+import { unpack } from "../../src/transfer/near.ts";
+import type { Found } from "../../src/transfer/listing.ts";
+import { readTar } from "../../src/transfer/tar-read.ts";
 import { placePlan } from "../../src/transfer/place-plan.ts";
 import { openSync } from "../../src/transfer/sync-run.ts";
 import { watchAndSync } from "../../src/transfer/watch.ts";
-import { startSshd } from "./sshd.ts";
+import { realWorld, startSshd } from "./sshd.ts";
 import { copy, harvest, here, openContext, openSession, plant, scratch, sync, there } from "./transfer-fixture.ts";
 
 setDefaultTimeout(30_000);
@@ -66,6 +69,44 @@ for (const { name, config, programs } of machines) {
     });
   });
 }
+
+test("a name that cannot be written here keeps nothing else out of a pull", async () => {
+  await using sshd = await startSshd();
+  await using session = await openSession(sshd);
+  using folder = scratch();
+  const [here, far] = [join(folder.path, "here"), join(folder.path, "far")];
+  const good = { "a": "new", "large": large, "sub/b": "new", "z": "new" };
+  plant(far, { ...good, "taken": "a file where a folder is" });
+  plant(here, { "a": "before", "taken/kept": "mine" });
+  const pull = () => sync(openContext(folder.path), session, { dir: here, to: far, pull: true });
+  await expect(pull()).rejects.toThrow("the folder `taken` is in the way");
+  for (const [path, content] of Object.entries(good)) expect(readFileSync(join(here, path), "utf8")).toBe(content);
+  expect(readFileSync(join(here, "taken/kept"), "utf8")).toBe("mine");
+  expect(readdirSync(here).toSorted()).toEqual(["a", "large", "sub", "taken", "z"]);
+});
+
+test("what cannot get its name when it is unpacked is named, and all else is", async () => {
+  using folder = scratch();
+  plant(folder.path, { "packed/a": "new", "packed/taken": "new", "packed/z": "new", "here/taken/kept": "" });
+  const archive = Bun.spawnSync(["tar", "-cf", "-", "a", "taken", "z"], { cwd: join(folder.path, "packed") }).stdout;
+  const found: Found = { kind: "file", bytes: 3, mode: 0o640, mtime: 1_600_000_000 };
+  const names = ["a", "taken", "z"];
+  async function* bytes() {
+    yield* [archive];
+  }
+  const refused = await unpack(readTar(bytes()), {
+    world: realWorld,
+    root: join(folder.path, "here"),
+    wanted: new Set([...names, "vanished"]),
+    listing: new Map([...names, "vanished"].map((name) => [name, found])),
+    onBytes() {},
+    onFile() {},
+  });
+  expect(refused.map(({ path }) => path)).toEqual(["taken", "vanished"]);
+  expect(refused[0]?.message).toMatch(/^cannot write `.*\/here\/taken`: /);
+  expect(readdirSync(join(folder.path, "here")).toSorted()).toEqual(["a", "taken", "z"]);
+  expect(readFileSync(join(folder.path, "here/z"), "utf8")).toBe("new");
+});
 
 test("a sync that watches goes on without what cannot be written, and sends that later", async () => {
   await using sshd = await startSshd([shellThere]);
