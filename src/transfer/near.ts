@@ -37,24 +37,30 @@ export async function unpack(entries: AsyncIterable<TarEntry>, unpacking: Unpack
       if (!left.has(path) || found === undefined) continue;
       const place = bufferOf(`${root}/${path}`);
       let isPlaced = true;
+      const refuse = (why: string) => {
+        refused.push({ path, message: `cannot write \`${shown(`${root}/${path}`)}\`: ${why}` });
+        isPlaced = false;
+      };
       const putInPlace = () => {
         try {
           fs.renameSync(part, place);
         } catch (error) {
           fs.unlinkSync(part);
-          refused.push({ path, message: `cannot write \`${shown(`${root}/${path}`)}\`: ${reasonOf(error)}` });
-          isPlaced = false;
+          refuse(reasonOf(error));
         }
       };
       if (type === "file") {
         const writing = write({ part, umask, putInPlace }, { entry, found, onBytes });
         if (writing !== undefined) await writing;
       } else if (type === "hard-link" && wanted.has(entry.target) && !left.has(entry.target)) {
-        fs.copyFileSync(bufferOf(`${root}/${entry.target}`), part);
-        fs.chmodSync(part, found.mode);
-        fs.utimesSync(part, found.mtime, found.mtime);
-        putInPlace();
-        onBytes(found.bytes);
+        if (refused.some(({ path }) => path === entry.target)) refuse(`it is \`${shown(entry.target)}\` too`);
+        else {
+          fs.copyFileSync(bufferOf(`${root}/${entry.target}`), part);
+          fs.chmodSync(part, found.mode);
+          fs.utimesSync(part, found.mtime, found.mtime);
+          putInPlace();
+          onBytes(found.bytes);
+        }
       } else continue;
       left.delete(path);
       if (isPlaced) onFile();

@@ -1,6 +1,15 @@
 // One name that cannot be written over there keeps nothing else out, and is named.
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { toBytes } from "../../src/transfer/names.ts";
 import { unpack } from "../../src/transfer/near.ts";
@@ -88,9 +97,11 @@ test("a name that cannot be written here keeps nothing else out of a pull", asyn
 test("what cannot get its name when it is unpacked is named, and all else is", async () => {
   using folder = scratch();
   plant(folder.path, { "packed/a": "new", "packed/taken": "new", "packed/z": "new", "here/taken/kept": "" });
-  const archive = Bun.spawnSync(["tar", "-cf", "-", "a", "taken", "z"], { cwd: join(folder.path, "packed") }).stdout;
+  linkSync(join(folder.path, "packed/taken"), join(folder.path, "packed/twin"));
+  const archive =
+    Bun.spawnSync(["tar", "-cf", "-", "a", "taken", "twin", "z"], { cwd: join(folder.path, "packed") }).stdout;
   const found: Found = { kind: "file", bytes: 3, mode: 0o640, mtime: 1_600_000_000 };
-  const names = ["a", "taken", "z"];
+  const names = ["a", "taken", "twin", "z"];
   async function* bytes() {
     yield* [archive];
   }
@@ -102,7 +113,7 @@ test("what cannot get its name when it is unpacked is named, and all else is", a
     onBytes() {},
     onFile() {},
   });
-  expect(refused.map(({ path }) => path)).toEqual(["taken", "vanished"]);
+  expect(refused.map(({ path }) => path)).toEqual(["taken", "twin", "vanished"]);
   expect(refused[0]?.message).toMatch(/^cannot write `.*\/here\/taken`: /);
   expect(readdirSync(join(folder.path, "here")).toSorted()).toEqual(["a", "taken", "z"]);
   expect(readFileSync(join(folder.path, "here/z"), "utf8")).toBe("new");
