@@ -18,10 +18,13 @@ export async function* followEmulator({ context, options, command }: Following):
   // Beside a command, stdout is the command's.
   const isBeside = command !== undefined && !globals.json;
   const say = (event: EmulatorEvent) => isBeside ? note(eventText(event)) : queue.push(event);
+  // On a terminal the command draws, and a line of ours would stand in the middle of that.
+  const isDrawnOn = isBeside && world.terminal.stdout.isTTY && world.terminal.stderr.isTTY && !globals.verbose;
   const emulator = await emulateLambda({
     ...options,
     world,
-    onRequest: (seen) => say({ type: "request", at: new Date(world.clock.now()).toISOString(), ...seen }),
+    onRequest: (seen) =>
+      isDrawnOn ? undefined : say({ type: "request", at: new Date(world.clock.now()).toISOString(), ...seen }),
     onLog: (line) => globals.verbose ? note(line) : undefined,
   });
   let exitCode: number | null = null;

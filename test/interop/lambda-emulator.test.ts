@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { findMarked } from "../../src/provider/local/hunt.ts";
+import { RunningOnTerminal } from "../binary/compiled.ts";
 import { runProgram } from "./openssh.ts";
 import { a10, caller, emulatorWorld, openEmulator, ssh, sshTo, temporaryFolder, until } from "./lambda-emulator.ts";
 
@@ -181,3 +182,24 @@ test("a start right after the kill stops the leftovers itself, and a signal stop
   expect(await processesOf(id)).toEqual([]);
   expect(existsSync(join(folder.path, "local", `i-${id.slice(0, 8)}`))).toBe(false);
 }, 15_000);
+
+test("a command on a terminal has it to itself: no request is shown between what it draws", async () => {
+  using folder = temporaryFolder();
+  const ask = `const { LAMBDA_API_URL: url, LAMBDA_API_KEY: key } = process.env;
+    const { status } = await fetch(url + "/api/v1/instances", { headers: { authorization: "Bearer " + key } });
+    console.log("answered " + status);`;
+  const shownWith = async (...flags: string[]) => {
+    const main = join(import.meta.dir, "../../src/main.ts");
+    const command = [process.execPath, main, "emulate", "lambda", ...flags, "--", process.execPath, "-e", ask];
+    const gpu = new RunningOnTerminal(command, {
+      cwd: folder.path,
+      env: { HOME: folder.path, PATH: "/usr/bin:/bin", TERM: "xterm" },
+    });
+    expect(await gpu.ended()).toEqual({ code: 0, signal: null });
+    await gpu.shows("no instance was made");
+    expect(gpu.shown).toContain("answered 200");
+    return gpu.shown;
+  };
+  expect(await shownWith()).not.toContain("/api/v1/instances");
+  expect(await shownWith("--verbose")).toMatch(/GET +\/api\/v1\/instances 200/);
+}, 30_000);

@@ -7,7 +7,8 @@ export default defineStream({
   summary: "Serve Lambda Cloud's API here, with machines of your own",
   description:
     "Each instance is a machine on this computer that answers SSH; it costs nothing, and a bill says what it would have cost.\n" +
-    "A command behind two dashes finds the emulator in its environment, and the emulator ends with it.\n" +
+    "A command behind two dashes finds the emulator in its environment, and the emulator ends with it. On a\n" +
+    "terminal, which is the command's then, `--verbose` shows the requests that are shown elsewhere anyway.\n" +
     "`GET /_emulator/bill` lists every instance ever made; `GET` and `POST /_emulator/faults` show and change what goes wrong.\n" +
     "Faults: none, capacity, flaky, lost-answers, late-listing, slow, bad-machines, rate-limit, hostile, or a file of them.",
   effect: "write",
