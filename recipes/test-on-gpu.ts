@@ -9,6 +9,7 @@ export default recipe({
     hours: z.number().default(1).describe("lease"),
   }),
   async run({ dir, type, hours }) {
+    await gpu.ci.check({ dir }); // nothing is rented for a project that cannot be tested
     await using box = await gpu.start({ type, hours }); // intent journaled, launched, waited for
     await using tunnel = await box.tunnel({ forward: ["0:ci"] }); // 0: any free local port; ci: the instance's CI server
     const job = await gpu.ci.submit.test({ dir, ...tunnel.ci() }); // its address and token

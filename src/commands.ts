@@ -28,6 +28,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/ci/cancel.ts").then((module) => module.default),
   },
   {
+    name: "ci check",
+    summary: "Say how a project would be tested",
+    effect: "read",
+    load: () => import("./commands/ci/check.ts").then((module) => module.default),
+  },
+  {
     name: "ci key create",
     summary: "Make a key for a user of a CI server here",
     effect: "write",

@@ -92,6 +92,21 @@ export interface Gpu {
      * ```
      */
     cancel(input: CiCancelInput, options?: CallOptions): Promise<CiCancelOutput>;
+    /**
+     * Say how a project would be tested.
+     *
+     * As `gpu ci serve` and every rented machine do it, without running any of it: by the project's `gpu-ci.yaml`, or by
+     * what else is at its root. Where nothing says how, or says it wrongly, it fails: for a look before something is rented.
+     *
+     * On the command line: `gpu ci check`.
+     *
+     * @example
+     * ```ts
+     * // what would be run for this folder
+     * console.log(await gpu.ci.check());
+     * ```
+     */
+    check(input?: CiCheckInput, options?: CallOptions): Promise<CiCheckOutput>;
     /** Keep the keys of a CI server on this computer. */
     readonly key: {
       /**
@@ -1846,6 +1861,26 @@ export type CiCancelOutput = {
   status: string;
   /** whether this stopped it */
   isCancelled: boolean;
+};
+
+/** What `gpu.ci.check` takes. */
+export interface CiCheckInput {
+  /**
+   * project to look at
+   *
+   * Default: `"."`.
+   */
+  dir?: string;
+}
+
+/** What `gpu.ci.check` returns. */
+export type CiCheckOutput = {
+  /** the file that says it */
+  because: string;
+  /** shell lines that are run first */
+  setup: string[];
+  /** the shell line whose exit code is the result */
+  test: string;
 };
 
 /** What `gpu.ci.key.create` takes. */
