@@ -14,7 +14,7 @@ export async function planStart(context: Context, request: StartRequest): Promis
   const prices = [...choice.candidates, ...(first ? [] : choice.sold)].map(({ offer }) => offer.pricePerHour);
   const highest = Math.max(...prices);
   const what = first
-    ? `${first.offer.type} in ${first.region}`
+    ? first.provider.name === "local" ? "a machine on this computer" : `${first.offer.type} in ${first.region}`
     : choice.sold.map(({ offer }) => offer.type).join(" or ");
   const upTo = first && highest > first.offer.pricePerHour ? `, or another for up to $${highest.toFixed(2)}/h` : "";
   const price = first?.offer.pricePerHour ?? highest;

@@ -4513,8 +4513,8 @@ export type RunsShowOutput = {
     /** what it rented has cost until now; null where it rented nothing */
     costDollars: number | null;
     /** how it stands */
-    state: "running" | "done" | "failed";
-    /** what it failed with */
+    state: "running" | "done" | "failed" | "interrupted";
+    /** what it failed with, or was ended by */
     error: string | null;
     /** when it began and how long it took, as a bar in 24 cells */
     bar: string;

@@ -1,5 +1,4 @@
 import type { Context } from "../command.ts";
-import { spanText } from "../duration.ts";
 import type { Instance } from "../rent/instances.ts";
 import { warnTimeMs } from "../rent/lease-warning.ts";
 import { isOpen, labelOf } from "../rent/rows.ts";
@@ -87,7 +86,8 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
       const provider = await context.provider(launch.provider);
       const { tellMachine } = await import("../rent/extend.ts");
       const tell = (leaseEndsAt: number) => tellMachine(context, launch, leaseEndsAt);
-      const { leaseEndsAt: endsAt } = await keepInstance({
+      // The summary of the run says that it is kept, and until when.
+      await keepInstance({
         world: context.world,
         journal,
         provider,
@@ -96,11 +96,6 @@ export async function openInstanceHandle(instance: Instance, context: Context): 
         why,
         tell,
       });
-      context.note(
-        `kept ${instance.id} for ${
-          spanText(endsAt - context.world.clock.now())
-        }: ${why} (\`gpu exec ${instance.id} -- …\`, \`gpu stop ${instance.id}\`)`,
-      );
     },
     async stop() {
       const { stopInstance } = await import("../rent/stop.ts");

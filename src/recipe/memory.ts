@@ -187,16 +187,26 @@ async function extend(
 
 /** Only what JSON can hold comes back as it was. */
 function jsonText(key: string, value: unknown): string | undefined {
-  const text = value === undefined ? undefined : JSON.stringify(value);
-  if (value !== undefined && (text === undefined || !Bun.deepEquals(JSON.parse(text), value))) {
-    throw new GpuError(`the step \`${key}\` returned what JSON cannot hold, so a later run could not be given it`, {
-      hint: "return text, numbers, booleans, null, and lists and objects of them",
-    });
-  }
+  if (value === undefined) return undefined;
+  const text = textOf(value);
   if (text !== undefined && text.length > longestMemo) {
     throw new GpuError(`the step \`${key}\` returned ${text.length} characters, and at most ${longestMemo} are kept`, {
       hint: "write it to a file, and return the path",
     });
   }
+  if (text === undefined || !Bun.deepEquals(JSON.parse(text), value)) {
+    throw new GpuError(`the step \`${key}\` returned what JSON cannot hold, so a later run could not be given it`, {
+      hint: "return text, numbers, booleans, null, and lists and objects of them",
+    });
+  }
   return text;
+}
+
+/** Undefined where JSON has no words for it: a function, a `bigint`, what is in itself. */
+function textOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }

@@ -175,7 +175,8 @@ export class RunRecord {
     this.#lines.delete(step);
     const why = error === undefined ? null : this.#mask.text(whyOf(error));
     // That its line cannot be printed does not change how it ended.
-    await this.#add({ kind: "step-ended", step, error: why }).catch(() => {});
+    const isInterrupted = why !== null && this.#context.signal.aborted;
+    await this.#add({ kind: "step-ended", step, error: why, ...(isInterrupted && { isInterrupted }) }).catch(() => {});
   }
 
   /** Whether it was said that this was rented. */

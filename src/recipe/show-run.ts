@@ -1,7 +1,7 @@
 import type { Context } from "../command.ts";
 import { NotFoundError } from "../errors.ts";
 import { costSoFar } from "../rent/lease.ts";
-import { RunModel } from "../runs/model.ts";
+import { RunModel, type Step } from "../runs/model.ts";
 import { readLog } from "../runs/read.ts";
 import { findRun } from "../runs/runs.ts";
 import { findRunId, loggedRuns } from "../runs/store.ts";
@@ -37,12 +37,12 @@ export async function showRun(start: string | undefined, context: Context) {
   const until = summary.endedAt === null ? world.clock.now() : Date.parse(summary.endedAt);
   const costOf = await costsOf(context);
   const rows = chart(model, { costOf, now: until });
-  const steps = [...model.steps.values()].map(({ endedAt, error }, index) => ({
+  const steps = [...model.steps.values()].map((step, index) => ({
     name: rows[index]?.name ?? "",
     seconds: Math.round((rows[index]?.timeMs ?? 0) / 100) / 10,
     costDollars: rows[index]?.costDollars ?? null,
-    state: endedAt === undefined ? "running" as const : error === undefined ? "done" as const : "failed" as const,
-    error: error ?? null,
+    state: stateOf(step),
+    error: step.error ?? null,
     bar: rows[index]?.bar ?? "",
   }));
   const { started, ended } = model;
@@ -55,4 +55,9 @@ export async function showRun(start: string | undefined, context: Context) {
     result: ended?.result ?? null,
     steps,
   };
+}
+
+function stateOf({ endedAt, error, isInterrupted }: Step): "running" | "done" | "failed" | "interrupted" {
+  if (endedAt === undefined) return "running";
+  return isInterrupted ? "interrupted" : error === undefined ? "done" : "failed";
 }

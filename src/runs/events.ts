@@ -36,7 +36,13 @@ export const RunEvent = z.discriminatedUnion("kind", [
     /** Lines of its output that stay on the screen; null: as many as usual. */
     tail: z.number().int().nullable(),
   }),
-  Base.extend({ kind: z.literal("step-ended"), step: z.number().int(), error: z.string().nullable() }),
+  Base.extend({
+    kind: z.literal("step-ended"),
+    step: z.number().int(),
+    error: z.string().nullable(),
+    /** Somebody ended the run: that it did not come to its end is no failure of the step. */
+    isInterrupted: z.boolean().optional(),
+  }),
   Base.extend({
     kind: z.literal("rented"),
     step: z.number().int(),

@@ -41,6 +41,7 @@ export function plainLines(
   const at = clockText(event.time);
   const facts = stepFacts(step, { ...costs, now: event.time }).join(" · ");
   if (step.error === undefined) return [`${at} ${nameOf(model, step.id)} · ${facts}`];
+  if (step.isInterrupted) return [`${at} ${nameOf(model, step.id)} interrupted · ${facts}`];
   const why = saysWhy ? ` · ${plainText(firstLineOf(step.error))}` : "";
   return [`${at} ${nameOf(model, step.id)} failed · ${facts}${why}`];
 }
@@ -59,7 +60,9 @@ export function closedLines(
   const indent = "  ".repeat(depthOf(model, step));
   const facts = stepFacts(step, { ...costs, now }).join(" · ");
   const mark = step.error === undefined ? paint("✓", 32, isColored) : paint("✗", 31, isColored);
-  const failed = step.error === undefined ? "" : `  ${lineText(firstLineOf(step.error))}`;
+  const failed = step.error === undefined
+    ? ""
+    : `  ${step.isInterrupted ? "interrupted" : lineText(firstLineOf(step.error))}`;
   // A name gives way before time and cost do, and what failed may take more than one line.
   const cells = Math.max(20, Math.min(60, columns - Bun.stringWidth(`${indent}✓   ${facts}`) - 1));
   const head = `${indent}${mark} ${oneName(step.name, cells)}  ${paint(facts, 2, isColored)}${failed}`;

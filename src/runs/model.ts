@@ -9,8 +9,10 @@ export interface Step {
   readonly tail: number | null;
   readonly startedAt: number;
   endedAt: number | undefined;
-  /** What it failed with. */
+  /** What it failed with, or was ended by. */
   error: string | undefined;
+  /** It was ended with its run, by a person. */
+  isInterrupted: boolean;
   /** The last lines it printed. */
   readonly lastLines: string[];
   printedLines: number;
@@ -31,6 +33,7 @@ export class RunModel {
   /** How many steps there were in all. */
   stepCount = 0;
   failedCount = 0;
+  interruptedCount = 0;
   started: RunEventOf<"started"> | undefined;
   ended: RunEventOf<"ended"> | undefined;
   /** Of everything that was rented, by token. */
@@ -58,7 +61,7 @@ export class RunModel {
   #begin({ step: id, parent, name, tail, beganAt }: RunEventOf<"step">): void {
     const step: Step = {
       ...{ id, parent, name, tail, startedAt: beganAt, endedAt: undefined, error: undefined },
-      ...{ lastLines: [], printedLines: 0, detail: undefined, rented: [] },
+      ...{ isInterrupted: false, lastLines: [], printedLines: 0, detail: undefined, rented: [] },
     };
     this.stepCount += 1;
     this.steps.set(id, step);
@@ -66,12 +69,14 @@ export class RunModel {
     if (this.steps.size > keptSteps) this.#forgetOne();
   }
 
-  #end({ step: id, error, time }: RunEventOf<"step-ended">): void {
+  #end({ step: id, error, isInterrupted = false, time }: RunEventOf<"step-ended">): void {
     const step = this.steps.get(id);
     if (step === undefined) return;
     step.endedAt = time;
     step.error = error ?? undefined;
-    if (error !== null) this.failedCount += 1;
+    step.isInterrupted = isInterrupted;
+    if (isInterrupted) this.interruptedCount += 1;
+    else if (error !== null) this.failedCount += 1;
     this.#running.delete(id);
   }
 

@@ -5,14 +5,15 @@ import { moneyText, timeText } from "./text.ts";
 
 /** The end of a run with several steps: how many, how long, how much, what was kept and how to look at it again. */
 export function summaryLines(model: RunModel, { id, now }: { id: string | undefined; now: number }): string[] {
-  const { ended, stepCount, failedCount } = model;
+  const { ended, stepCount, failedCount, interruptedCount } = model;
   const kept = (ended?.kept ?? []).map(({ id, until, why, pricePerHour }) =>
     `${id} is kept for ${spanText(until - now)} at $${pricePerHour.toFixed(2)}/h${why === null ? "" : ` (${why})`}; ` +
     `\`gpu ssh ${id}\` looks at it, \`gpu stop ${id}\` ends it`
   );
   if (stepCount < 2) return kept;
   const began = model.started?.time ?? now;
-  const failed = failedCount > 0 ? `, ${failedCount} failed` : "";
+  const counts = [[failedCount, "failed"], [interruptedCount, "interrupted"]] as const;
+  const failed = counts.map(([count, what]) => count > 0 ? `, ${count} ${what}` : "").join("");
   const money = (ended?.costDollars ?? 0) > 0 ? ` and ${moneyText(ended?.costDollars ?? 0)}` : "";
   const again = id === undefined ? "" : `; \`gpu runs show ${id}\` shows them`;
   return [`${stepCount} steps in ${timeText(now - began)}${money}${failed}${again}`, ...kept];

@@ -89,9 +89,10 @@ export class RunView {
     const { costs, terminal } = this.#options;
     const lines = plainLines(event, this.model, costs);
     // A command's words are short, and not those that a run ends with.
-    if (event.kind === "step-ended" && event.error !== null && !/^exited with /.test(event.error) && lines.length > 0) {
+    const failure = event.kind === "step-ended" && !event.isInterrupted ? event.error : null;
+    if (failure !== null && !/^exited with /.test(failure) && lines.length > 0) {
       const shortLines = plainLines(event, this.model, costs, { saysWhy: false });
-      this.#held.add({ error: event.error, lines, shortLines }, () => {
+      this.#held.add({ error: failure, lines, shortLines }, () => {
         this.#print(this.#held.take(), terminal.stderr).catch(() => {});
       });
       return [];

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { InterruptedError } from "../../src/errors.ts";
 import { readEvent, type RunEvent } from "../../src/runs/events.ts";
 import { type Bench, openBench, removeTestCache } from "../unit/recipe-fixture.ts";
 
@@ -75,6 +76,27 @@ describe("the second argument of every function", () => {
 });
 
 describe("what a run shows and writes down", () => {
+  test("a step that Ctrl-C ended was interrupted, which is no failure", async () => {
+    const ending = new AbortController();
+    bench.write({
+      "long.ts":
+        `import { $, gpu, step } from "gpu";\nawait $\`echo here\`;\nawait step("wait", () => $\`sleep 100\`.then(() => {}));\n`,
+    });
+    const running = bench.run(["run", "--no-check", "long.ts"], { signal: ending.signal });
+    // The log is there with its first step, and the second is in it when it has begun.
+    const begun = () => existsSync(join(bench.folder, ".state/runs")) && stepsIn(events()).includes("sleep 100");
+    while (!begun()) await Bun.sleep(10);
+    ending.abort(new InterruptedError("SIGINT"));
+    const { stderr, exitCode } = await running;
+    expect(stderr).toMatch(/ wait interrupted · /);
+    expect(stderr).toMatch(/3 steps in .*, 2 interrupted; /);
+    expect(stderr).not.toContain("failed");
+    expect(exitCode).toBe(130);
+    const { stdout } = await bench.run(["runs", "show", "--json"]);
+    const { steps } = JSON.parse(stdout);
+    expect(steps.map(({ state }: { state: string }) => state)).toEqual(["done", "interrupted", "interrupted"]);
+  });
+
   test("a recipe without steps prints its result and nothing else", async () => {
     expect(await run(`return "Hello";`)).toMatchObject({ stdout: "Hello\n", stderr: "", exitCode: 0 });
     expect(events().map(({ kind }) => kind)).toEqual(["started", "ended"]);
@@ -176,6 +198,10 @@ export default recipe({
 
   test("what JSON cannot hold, a key twice, and an empty key are refused", async () => {
     expect((await run(`await step("a", () => new Date() as never);`)).stderr).toContain("what JSON cannot hold");
+    const cyclic = await run(
+      `await step("a", () => { const list: unknown[] = []; list.push(list); return list as never; });`,
+    );
+    expect(cyclic.stderr).toContain("error: the step `a` returned what JSON cannot hold");
     expect((await run(`await step("a", () => 1); await step("a", () => 2);`)).stderr).toContain(
       "two steps have the key `a`",
     );

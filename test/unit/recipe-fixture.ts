@@ -76,6 +76,7 @@ const realCommands: CommandEntry[] = [
   entry("run", "write", () => import("../../src/commands/run.ts")),
   entry("recipe check", "read", () => import("../../src/commands/recipe/check.ts")),
   entry("recipe init", "write", () => import("../../src/commands/recipe/init.ts")),
+  entry("runs show", "read", () => import("../../src/commands/runs/show.ts")),
 ];
 
 function entry(name: string, effect: CommandEntry["effect"], load: () => Promise<{ default: unknown }>): CommandEntry {
