@@ -1,6 +1,6 @@
 // The jobs that README.md shows as a recipe and in bash: the ones in bash have to work, too.
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openEmulator } from "../interop/lambda-emulator.ts";
 
@@ -54,6 +54,27 @@ test.skipIf(missing.length > 0)("the nightly run in bash says how it went", asyn
   expect(await leftBehind(emulated)).toEqual([]);
 }, 30_000);
 
+test("the nightly recipe says how it went", async () => {
+  await using emulated = await openEmulator();
+  const heard: unknown[] = [];
+  using hook = Bun.serve({ port: 0, fetch: async (request) => (heard.push(await request.json()), new Response("ok")) });
+  mkdirSync(join(emulated.folder, ".config/gpu"), { recursive: true });
+  writeFileSync(
+    join(emulated.folder, ".config/gpu/config.yaml"),
+    `notify: { team: { type: slack, url: "${hook.url.href}" } }\n`,
+  );
+  writeFileSync(join(emulated.folder, "nightly.sh"), "echo 11 passed; echo 12 passed");
+  writeFileSync(join(emulated.folder, "bad.sh"), "echo 1 failed; exit 3");
+  expect((await runRecipe("nightly", [], { emulated, cwd: emulated.folder })).code).toBe(0);
+  expect((await runRecipe("nightly", ["bad.sh"], { emulated, cwd: emulated.folder })).code).toBe(1);
+  expect(heard).toEqual([
+    { text: "nightly is well: 12 passed" },
+    { text: expect.stringMatching(/^nightly failed: .*`bash nightly.sh` exited with 3:\n1 failed$/) },
+  ]);
+  expect(await leftBehind(emulated)).toEqual([]);
+  while (existsSync(join(emulated.folder, ".local/state/gpu/background.sock"))) await Bun.sleep(20);
+}, 60_000);
+
 test.skipIf(missing.length > 0)("what SIGKILL leaves behind: the instance, when the job is in bash", async () => {
   await using emulated = await openEmulator();
   const child = startJob("test-on-gpu", ["echo here; sleep 60"], { emulated, cwd: makeProject(emulated.folder) });
@@ -86,9 +107,13 @@ interface Run {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-function startJob(job: string, args: readonly string[], { emulated, cwd, env = {} }: Run) {
+function startJob(job: string, args: readonly string[], run: Run) {
+  return start(["bash", join(here, `${job}.sh`), ...args], run);
+}
+
+function start(command: readonly string[], { emulated, cwd, env = {} }: Run) {
   const { url, key } = emulated.emulator;
-  return Bun.spawn(["bash", join(here, `${job}.sh`), ...args], {
+  return Bun.spawn([...command], {
     cwd,
     stdin: "ignore",
     stdout: "pipe",
@@ -98,8 +123,17 @@ function startJob(job: string, args: readonly string[], { emulated, cwd, env = {
   });
 }
 
-async function runJob(job: string, args: readonly string[], run: Run) {
-  const child = startJob(job, args, run);
+function runJob(job: string, args: readonly string[], run: Run) {
+  return ended(startJob(job, args, run));
+}
+
+/** The recipe of that name, with its types checked elsewhere. */
+function runRecipe(job: keyof typeof jobs, args: readonly string[], run: Run) {
+  const main = join(here, "../../src/main.ts");
+  return ended(start([process.execPath, main, "run", "--provider", "lambda", "--no-check", jobs[job], ...args], run));
+}
+
+async function ended(child: ReturnType<typeof start>) {
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
