@@ -1,3 +1,6 @@
+import { joined, numberOf, textOf, wordOf } from "./literals.ts";
+import { end, opening, type Token, tokensOf } from "./tokens.ts";
+
 /** A piece of source as far as it can be known without running it. */
 export type Expression =
   | { readonly kind: "literal"; readonly value: string | number | boolean | null }
@@ -20,70 +23,6 @@ export interface Outline {
 /** Reads JavaScript without types and comments, as `Bun.Transpiler` writes it. Never fails: what it cannot read is `unknown`. */
 export function readOutline(code: string): Outline {
   return new Reader(tokensOf(code)).module();
-}
-
-interface Token {
-  readonly kind: "word" | "number" | "string" | "template" | "pattern" | "sign" | "end";
-  readonly text: string;
-}
-
-const end: Token = { kind: "end", text: "" };
-const opening: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
-const shape =
-  /\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\/|([A-Za-z_$][\w$]*)|(0[xXbBoO][\da-fA-F_]+|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)|("(?:[^"\\\n]|\\[\s\S])*"|'(?:[^'\\\n]|\\[\s\S])*')|(=>|\.\.\.|[\s\S])/y;
-
-function tokensOf(code: string): Token[] {
-  const tokens: Token[] = [];
-  for (let index = 0; index < code.length;) {
-    if (code[index] === "`") {
-      const until = templateEnd(code, index);
-      tokens.push({ kind: "template", text: code.slice(index + 1, until - 1) });
-      index = until;
-      continue;
-    }
-    const pattern = code[index] === "/" && mayBePattern(tokens.at(-1)) ? patternAt(code, index) : undefined;
-    if (pattern !== undefined) {
-      tokens.push({ kind: "pattern", text: pattern });
-      index += pattern.length;
-      continue;
-    }
-    shape.lastIndex = index;
-    const [whole = "", word, number, string, sign] = shape.exec(code) ?? [];
-    if (word !== undefined) tokens.push({ kind: "word", text: word });
-    else if (number !== undefined) tokens.push({ kind: "number", text: number });
-    else if (string !== undefined) tokens.push({ kind: "string", text: string });
-    else if (sign !== undefined) tokens.push({ kind: "sign", text: sign });
-    index += Math.max(1, whole.length);
-  }
-  return tokens;
-}
-
-/** A slash begins a regular expression where no value stands before it. */
-function mayBePattern(before: Token | undefined): boolean {
-  if (before === undefined) return true;
-  if (before.kind === "word") return /^(?:return|typeof|case|in|of|do|else|void|await|yield)$/.test(before.text);
-  return before.kind === "sign" && !/^[)\]}]$/.test(before.text);
-}
-
-function patternAt(code: string, index: number): string | undefined {
-  const pattern = /\/(?![*/])(?:[^\\/[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/y;
-  pattern.lastIndex = index;
-  return pattern.exec(code)?.[0];
-}
-
-/** The index behind the backtick that ends a template; in its `${…}` there may be others. */
-function templateEnd(code: string, start: number): number {
-  for (let index = start + 1, depth = 0; index < code.length; index++) {
-    if (code[index] === "\\") index += 1;
-    else if (depth === 0 && code[index] === "`") return index + 1;
-    else if (depth === 0 && code.startsWith("${", index)) {
-      depth = 1;
-      index += 1;
-    } else if (depth > 0 && code[index] === "`") index = templateEnd(code, index) - 1;
-    else if (depth > 0 && code[index] === "{") depth += 1;
-    else if (depth > 0 && code[index] === "}") depth -= 1;
-  }
-  return code.length;
 }
 
 class Reader {
@@ -245,36 +184,4 @@ class Reader {
   #peek(offset = 0): Token {
     return this.#tokens[this.#index + offset] ?? end;
   }
-}
-
-/** Long texts are written in several lines. */
-function joined(before: unknown, after: Expression): Expression {
-  const isText = typeof before === "string" && after.kind === "literal" && typeof after.value === "string";
-  return isText ? { kind: "literal", value: before + after.value } : { kind: "unknown" };
-}
-
-function wordOf(text: string): Expression {
-  if (text === "true" || text === "false") return { kind: "literal", value: text === "true" };
-  if (text === "null") return { kind: "literal", value: null };
-  return /^(?:async|await|class|function|new|typeof|void|yield)$/.test(text)
-    ? { kind: "unknown" }
-    : { kind: "name", name: text };
-}
-
-function numberOf(text: string): number {
-  return Number(text.replaceAll("_", ""));
-}
-
-const escapes: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", v: "\v", "0": "\0" };
-
-function textOf(raw: string): Expression {
-  const value = raw.replace(
-    /\\(?:u\{([\da-fA-F]+)\}|u([\da-fA-F]{4})|x([\da-fA-F]{2})|([\s\S]))/g,
-    (whole, braced, four, two, letter) => {
-      const code = Number.parseInt(braced ?? four ?? two ?? "", 16);
-      if (letter === undefined) return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-      return letter === "\n" ? "" : escapes[letter] ?? letter;
-    },
-  );
-  return { kind: "literal", value };
 }
