@@ -1,15 +1,13 @@
 import { existsSync } from "node:fs";
 import type { Context } from "../command.ts";
 import { spanText } from "../duration.ts";
-import { GpuError, NotFoundError, UsageError } from "../errors.ts";
+import { NotFoundError, UsageError } from "../errors.ts";
 import type { Instance } from "../rent/instances.ts";
 import type { RunEventOf } from "../runs/events.ts";
 import { findRunId, isBeingWritten } from "../runs/store.ts";
 import type { ApiScope, InsteadOf } from "../surface/api.ts";
+import { memoText } from "./memo.ts";
 import type { RunRecord } from "./record.ts";
-
-/** What `step` returned may take so much of a log, as JSON. */
-const longestMemo = 2 ** 20;
 
 /** The recipe that goes on from a run. `content` is the hash of all that it is made of. */
 interface ResumedRecipe {
@@ -107,7 +105,7 @@ export class Memory {
       return known as T;
     }
     const value = await work();
-    const text = jsonText(key, value);
+    const text = memoText(key, value);
     record?.memo(key, text === undefined ? null : JSON.parse(text));
     return value;
   }
@@ -182,31 +180,5 @@ async function extend(
   } catch (error) {
     release();
     throw error;
-  }
-}
-
-/** Only what JSON can hold comes back as it was. */
-function jsonText(key: string, value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  const text = textOf(value);
-  if (text !== undefined && text.length > longestMemo) {
-    throw new GpuError(`the step \`${key}\` returned ${text.length} characters, and at most ${longestMemo} are kept`, {
-      hint: "write it to a file, and return the path",
-    });
-  }
-  if (text === undefined || !Bun.deepEquals(JSON.parse(text), value)) {
-    throw new GpuError(`the step \`${key}\` returned what JSON cannot hold, so a later run could not be given it`, {
-      hint: "return text, numbers, booleans, null, and lists and objects of them",
-    });
-  }
-  return text;
-}
-
-/** Undefined where JSON has no words for it: a function, a `bigint`, what is in itself. */
-function textOf(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
   }
 }
