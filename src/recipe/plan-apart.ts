@@ -12,7 +12,7 @@ const Plan = z.object({
 });
 
 /** A recipe that waits for something of its own is not planned to its end, in milliseconds. */
-const patienceMs = 20_000;
+const patienceMs = 10_000;
 
 /**
  * Plans a run that has begun, as `--dry-run` does: in a process of its own, since what the recipe keeps in variables
