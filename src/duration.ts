@@ -1,7 +1,9 @@
 import { UsageError } from "./errors.ts";
 
 // `${number}` would let spaces in: `"5 "` is a number to TypeScript. A zero in front is no `bigint`, so it is written out.
+/** A whole number as text: `"5"`, `"05"`. */
 type Whole = `${bigint}` | `0${bigint}`;
+/** A number as text: `"5"`, `"0.5"`. */
 type Amount = Whole | `${bigint}.${Whole}`;
 
 /** A span of time as text: `"90s"`, `"1h30m"`. The largest unit first. */
