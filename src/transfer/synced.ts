@@ -25,14 +25,16 @@ export function viewSync(result: SyncResult): View {
   const { files, bytes, deleted, same, skipped, warnings, dryRun, planned } = result;
   const would = dryRun ? "would be " : "";
   const facts = [
-    ...(files > 0 || deleted === 0 ? [`${countText(files, "file")}, ${bytesText(bytes)} ${would}sent`] : []),
+    ...(files > 0 || deleted === 0 ? [`${countText(files, "file")}, ${bytesText(bytes)} ${would}copied`] : []),
     ...(deleted > 0 ? [`${deleted} ${would}deleted`] : []),
     `${same} the same`,
   ];
   return [
     ...skipped.map(({ name, why }) => ({ stderr: `${name} is left out: ${why}` })),
     ...warnings.map((text) => ({ stderr: `warning: ${text}` })),
-    ...planned.map(({ action, path, bytes }) => `${action} ${path}${bytes === null ? "" : ` (${bytesText(bytes)})`}`),
+    ...planned.map(({ action, path, bytes }) =>
+      action === "delete" ? `delete ${path}` : `copy ${path} (${bytesText(bytes ?? 0)})`
+    ),
     { stderr: facts.join(", ") },
   ];
 }
