@@ -118,6 +118,7 @@ describe("keys", () => {
       signal: new AbortController().signal,
       progress() {},
       note() {},
+      around: (write: () => Promise<void>) => write(),
     } as unknown as Context;
     expect(await say(connectTarget(context, { kind: "host", name: "host", login }), "echo typed")).toBe("typed\n");
     const shown = terminal.takeLines().join("\n");
