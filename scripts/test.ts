@@ -14,7 +14,6 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { generateTypes } from "./build.ts";
 import { denoPath, root } from "./toolchain.ts";
 import { processesOf, type Trace } from "./traces.ts";
 
@@ -43,7 +42,7 @@ const staticChecks: Section[] = [
   { name: "generated", run: () => check([process.execPath, "scripts/docs.ts", "--check"]) },
 ];
 /** Tests of some folders wait more than they work, so that several processes share them. */
-const shardsOf: Readonly<Record<string, number>> = { system: 2, interop: 3, binary: 2 };
+const shardsOf: Readonly<Record<string, number>> = { unit: 2, system: 2, interop: 3, binary: 2 };
 const folders = ["unit", "types", "transcripts", "system", "interop", "compared", "binary"];
 const testFolders: Section[] = folders.map((folder) => ({
   // `types` is the check of our own.
@@ -83,12 +82,11 @@ process.on("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 
 // The static checks share the processors; tests that start processes and watch the clock have them for themselves.
-const isWanted = ({ name }: Section) => wanted.length === 0 || wanted.includes(name);
+const isWanted = ({ name }: Pick<Section, "name">) => wanted.length === 0 || wanted.includes(name);
 printRow("section", "passed", "failed", "skipped", "seconds");
 const startedAt = performance.now();
-// Recipes are checked against them, in tests too.
-if (testFolders.some(isWanted)) generateTypes();
-const counts = await Promise.all(staticChecks.filter(isWanted).map(report));
+// What tests take as given is made beside the static checks.
+const [counts] = await Promise.all([Promise.all(staticChecks.filter(isWanted).map(report)), makeReady()]);
 for (const section of [...testFolders, demo, torture].filter(isWanted)) counts.push(await report(section));
 
 const total = counts.reduce(add);
@@ -96,6 +94,14 @@ printCounts("all", total, startedAt);
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
 console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
 process.exit(total.failed > 0 ? 1 : 0);
+
+/** The types that recipes are checked against, and the executable where it is run. */
+async function makeReady(): Promise<void> {
+  const wantsExecutable = ["compared", "binary", "demo", "torture"].some((name) => isWanted({ name }));
+  if (!wantsExecutable && !testFolders.some(isWanted)) return;
+  const { code, output } = await runCommand([process.execPath, `scripts/${wantsExecutable ? "build" : "types"}.ts`]);
+  if (code !== 0) throw new Error(output);
+}
 
 async function report({ name, run }: Section): Promise<Counts> {
   const startedAt = performance.now();
