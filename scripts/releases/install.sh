@@ -21,9 +21,17 @@ fail() {
   exit 1
 }
 has() { command -v "$1" >/dev/null 2>&1; }
+# The first where it is a folder as gpu itself takes one, which is absolute; otherwise the second.
+absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s' "$2" ;; esac; }
 
 # All of it is read before any of it runs: a download that is cut off does nothing.
 main() {
+  case ${HOME:-} in
+    /*) ;;
+    *) fail "\`HOME\` is \"${HOME:-}\", which is no absolute path" 'set it to your home folder' ;;
+  esac
+  # Whatever else may be done with new files here: their owner reads and writes them, and nobody else writes them.
+  umask u=rwx,go-w
   to=$HOME/.local/bin version=latest links=no completion=yes action=install purge=no
   while [ $# -gt 0 ]; do
     case $1 in
@@ -49,12 +57,14 @@ main() {
   done
   case $to in /*) ;; *) to=$PWD/$to ;; esac
   url=$place/$version
-  data=${XDG_DATA_HOME:-$HOME/.local/share}
+  data=$(absolute "${XDG_DATA_HOME:-}" "$HOME/.local/share")
   if [ "$action" = uninstall ]; then uninstall; else install; fi
 }
 
 install() {
   platform=$(platform)
+  # A rename would put it into that folder.
+  [ ! -d "$to/gpu" ] || fail "\`$to/gpu\` is a folder" "\`--to\` names another place"
   mkdir -p "$to" || fail "cannot make the folder \`$to\`" "\`--to\` names another one"
   # In the folder itself, so that the last step is a rename, and a full disk is met before anything is replaced.
   work=$(mktemp -d "$to/.gpu-install.XXXXXX") || fail "cannot write into \`$to\`" "\`--to\` names another one"
@@ -183,7 +193,7 @@ completion_file() {
   case $1 in
     bash) printf '%s' "$data/bash-completion/completions/gpu" ;;
     zsh) printf '%s' "$data/zsh/site-functions/_gpu" ;;
-    fish) printf '%s' "${XDG_CONFIG_HOME:-$HOME/.config}/fish/completions/gpu.fish" ;;
+    fish) printf '%s' "$(absolute "${XDG_CONFIG_HOME:-}" "$HOME/.config")/fish/completions/gpu.fish" ;;
   esac
 }
 
@@ -207,24 +217,37 @@ uninstall() {
   for name in ci gpu-session; do
     [ ! -L "$to/$name" ] || [ "$(readlink "$to/$name")" != gpu ] || remove "$to/$name"
   done
-  for shell in bash zsh fish; do remove "$(completion_file $shell)"; done
-  for file in "$to/gpu" "$to/gpu.previous"; do remove "$file"; done
+  for shell in bash zsh fish; do remove_file "$(completion_file $shell)"; done
+  for file in "$to/gpu" "$to/gpu.previous"; do remove_file "$file"; done
+  # Of one that was killed.
+  for folder in "$to"/.gpu-install.* "$to"/.gpu-upgrade-*; do remove "$folder"; done
   config=$HOME/.config state=$HOME/.local/state cache=$HOME/.cache
   if [ "$(uname -s)" = Darwin ]; then
     config="$HOME/Library/Application Support" cache=$HOME/Library/Caches
     state=$config
   fi
   seen=
-  for folder in "${XDG_CONFIG_HOME:-$config}/gpu" "${XDG_STATE_HOME:-$state}/gpu" "${XDG_CACHE_HOME:-$cache}/gpu"; do
+  for folder in "$(absolute "${XDG_CONFIG_HOME:-}" "$config")/gpu" "$(absolute "${XDG_STATE_HOME:-}" "$state")/gpu" \
+    "$(absolute "${XDG_CACHE_HOME:-}" "$cache")/gpu"; do
     if [ ! -d "$folder" ] || [ "$folder" = "$seen" ]; then continue; fi
     seen=$folder
     if [ "$purge" = yes ]; then remove "$folder"; else say "left: $folder (\`--purge\` removes it)"; fi
   done
   # What was made for it goes too, where it is empty.
+  case $to in "$HOME"/*) rmdir "$to" 2>/dev/null || true ;; esac
   for folder in "$data/bash-completion/completions" "$data/bash-completion" "$data/zsh/site-functions" "$data/zsh" "$data" \
-    "$to" "$(dirname "$to")/state" "$HOME/.config/fish/completions" "$HOME/.config/fish" "$HOME/.config" "$HOME/.cache" "$HOME/.local"; do
+    "$HOME/.local/state" "$HOME/.config/fish/completions" "$HOME/.config/fish" "$HOME/.config" "$HOME/.cache" "$HOME/.local"; do
     rmdir "$folder" 2>/dev/null || true
   done
+}
+
+# A folder of that name is somebody else's.
+remove_file() {
+  if [ -d "$1" ] && [ ! -L "$1" ]; then
+    say "left: $1 is a folder"
+  else
+    remove "$1"
+  fi
 }
 
 remove() {

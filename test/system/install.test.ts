@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -17,7 +18,7 @@ import { ReleaseServer } from "../fake/release-server.ts";
 const platform = `linux-${process.arch}`;
 /** A release whose executable knows as much as the installer asks for. */
 const script = (version: string) =>
-  `#!/bin/sh\ncase $1 in --version) echo gpu ${version} ;; completion) echo "# $2" ;; status) cat "$HOME/rented" 2>/dev/null ;; esac\n`;
+  `#!/bin/sh\ncase $1 in --version) echo gpu ${version} ;; completion) echo "# $2" ;; status) cat "$HOME/answer" 2>/dev/null || echo "[]" ;; esac\n`;
 const always = "sh uname mktemp awk mkdir chmod mv rm ln dirname basename readlink rmdir cat cut tail tar xz grep"
   .split(" ");
 
@@ -42,14 +43,20 @@ beforeEach(() => {
 });
 
 /** Runs the installer as `curl … | sh -s -- …` does, with these programs and no other. */
-async function install(words: readonly string[] = [], programs = ["curl", "sha256sum", "ssh-keygen"], path = "") {
+async function install(
+  words: readonly string[] = [],
+  programs = ["curl", "sha256sum", "ssh-keygen"],
+  path = "",
+  env: Readonly<Record<string, string>> = {},
+  mask = "022",
+) {
   const bin = mkdtempSync(join(folder, "bin-"));
   for (const name of [...always, ...programs]) symlinkSync(Bun.which(name) ?? `/missing/${name}`, join(bin, name));
-  const child = Bun.spawn(["/bin/sh", "-s", "--", ...words], {
+  const child = Bun.spawn(["/bin/sh", "-c", `umask ${mask}; exec /bin/sh -s -- "$@"`, "sh", ...words], {
     stdin: Bun.file(join(folder, "install.sh")),
     stdout: "pipe",
     stderr: "pipe",
-    env: { HOME: home, PATH: path === "" ? bin : `${path}:${bin}`, SHELL: "/bin/bash" },
+    env: { HOME: home, PATH: path === "" ? bin : `${path}:${bin}`, SHELL: "/bin/bash", ...env },
     cwd: home,
   });
   const [stdout, stderr] = await Promise.all([
@@ -181,11 +188,34 @@ test("on macOS, and where a path has a space, settings are found too", async () 
 
 test("it is not taken away while something is rented", async () => {
   await install();
-  writeFileSync(join(home, "rented"), '[{\n  "id": "i-1"\n}]\n');
+  writeFileSync(join(home, "answer"), '[{\n  "id": "i-1"\n}]\n');
   const { exitCode, stderr } = await install(["--uninstall"]);
   expect(exitCode).toBe(1);
   expect(stderr).toContain("something is still rented (1)");
   expect(existsSync(installed())).toBe(true);
+});
+
+test("a folder that is called gpu is neither installed into nor taken away", async () => {
+  mkdirSync(installed(), { recursive: true });
+  writeFileSync(join(installed(), "precious"), "mine");
+  const { exitCode, stderr } = await install();
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 1,
+    stderr: `error: \`${installed()}\` is a folder\nhint: \`--to\` names another place\n`,
+  });
+  mkdirSync(join(home, ".local/share/bash-completion/completions/gpu"), { recursive: true });
+  expect((await install(["--uninstall"])).stdout).toContain(`left: ${installed()} is a folder`);
+  expect(readdirSync(installed())).toEqual(["precious"]);
+  expect(existsSync(join(home, ".local/share/bash-completion/completions/gpu"))).toBe(true);
+});
+
+test("a folder outside of HOME stays, also when nothing is left in it", async () => {
+  const outside = mkdtempSync(join(folder, "outside-"));
+  for (const name of ["bin", "state"]) mkdirSync(join(outside, name));
+  await install(["--to", join(outside, "bin")]);
+  await install(["--uninstall", "--to", join(outside, "bin")]);
+  expect(readdirSync(outside).toSorted()).toEqual(["bin", "state"]);
+  expect(readdirSync(join(outside, "bin"))).toEqual([]);
 });
 
 test("the one for Windows knows the same place, key and checks", () => {
