@@ -106,9 +106,11 @@ install() {
   [ "$completion" = no ] || complete_names
   case :$PATH: in
     *:"$to":*) ;;
-    *) say "$to is not on your PATH; add it: export PATH=\"$to:\$PATH\"" ;;
+    *) say "$to is not on your PATH; add it: export PATH=$(quoted "$to"):\"\$PATH\"" ;;
   esac
-  say "to undo: curl -fsSL $place/latest/install.sh | sh -s -- --uninstall$([ "$to" = "$HOME/.local/bin" ] || printf ' --to %s' "$to")"
+  get='curl -fsSL'
+  has curl || get='wget -qO-'
+  say "to undo: $get $place/latest/install.sh | sh -s -- --uninstall$([ "$to" = "$HOME/.local/bin" ] || printf ' --to %s' "$(quoted "$to")")"
   say 'next: gpu start'
 }
 
@@ -180,6 +182,18 @@ verify_signature() {
   say 'the signature is right'
 }
 
+# As a shell reads it back.
+quoted() {
+  case $1 in *[!A-Za-z0-9_./~+-]*) ;; *) printf '%s' "$1" && return ;; esac
+  rest=$1 before=
+  while :; do
+    case $rest in *\'*) ;; *) break ;; esac
+    before=$before${rest%%\'*}"'\\''"
+    rest=${rest#*\'}
+  done
+  printf "'%s'" "$before$rest"
+}
+
 link() {
   if [ -e "$to/$1" ] && [ ! -L "$to/$1" ]; then
     say "$to/$1 is there already and is not ours: no link was made"
@@ -208,10 +222,15 @@ complete_names() {
 }
 
 uninstall() {
-  if [ -x "$to/gpu" ]; then
+  if [ -x "$to/gpu" ] && [ ! -d "$to/gpu" ]; then
     # What is rented goes on costing money when nobody is there to stop it.
-    rented=$("$to/gpu" status --json 2>/dev/null | grep -c '"id":' || true)
+    known=yes
+    answer=$("$to/gpu" status --json 2>&1) || known=no
+    rented=$(printf '%s\n' "$answer" | grep -c '"id":' || true)
     [ "${rented:-0}" = 0 ] || fail "something is still rented ($rented)" 'first: gpu stop --all'
+    case $answer in *'could not be asked'*) known=no ;; esac
+    [ "$known" = yes ] ||
+      fail "cannot tell whether something is rented: $(printf '%s\n' "$answer" | tail -n 1)" "where nothing is: rm $(quoted "$to/gpu"), and this again"
     "$to/gpu" tunnel stop --all --yes >/dev/null 2>&1 || true
   fi
   for name in ci gpu-session; do

@@ -195,6 +195,22 @@ test("it is not taken away while something is rented", async () => {
   expect(existsSync(installed())).toBe(true);
 });
 
+test.each([
+  ["one of the providers does not answer", "echo '[]'; echo 'warning: lambda could not be asked: no route' >&2"],
+  ["gpu does not start", "exit 127"],
+])("it is not taken away where it cannot be told whether something is rented: %s", async (_, status) => {
+  await install();
+  writeFileSync(installed(), `#!/bin/sh\n${status}\n`, { mode: 0o755 });
+  const { exitCode, stderr } = await install(["--uninstall"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("error: cannot tell whether something is rented");
+  expect(stderr).toContain(`hint: where nothing is: rm ${installed()}, and this again`);
+  expect(existsSync(installed())).toBe(true);
+  rmSync(installed());
+  expect((await install(["--uninstall"])).exitCode).toBe(0);
+  expect(readdirSync(home)).toEqual([]);
+});
+
 test("a folder that is called gpu is neither installed into nor taken away", async () => {
   mkdirSync(installed(), { recursive: true });
   writeFileSync(join(installed(), "precious"), "mine");
@@ -207,6 +223,16 @@ test("a folder that is called gpu is neither installed into nor taken away", asy
   expect((await install(["--uninstall"])).stdout).toContain(`left: ${installed()} is a folder`);
   expect(readdirSync(installed())).toEqual(["precious"]);
   expect(existsSync(join(home, ".local/share/bash-completion/completions/gpu"))).toBe(true);
+});
+
+test("what a killed one left is taken away with the rest", async () => {
+  await install();
+  for (const name of [".gpu-install.abcdef", ".gpu-upgrade-abcdef"]) {
+    mkdirSync(join(home, ".local/bin", name));
+    writeFileSync(join(home, ".local/bin", name, "gpu"), "half");
+  }
+  await install(["--uninstall"]);
+  expect(readdirSync(home)).toEqual([]);
 });
 
 test("a folder outside of HOME stays, also when nothing is left in it", async () => {
