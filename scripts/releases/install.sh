@@ -55,6 +55,7 @@ main() {
     esac
     shift
   done
+  [ -n "$to" ] || fail "\`--to\` needs a folder"
   case $to in /*) ;; *) to=$PWD/$to ;; esac
   url=$place/$version
   data=$(absolute "${XDG_DATA_HOME:-}" "$HOME/.local/share")
@@ -87,7 +88,8 @@ install() {
     fail "what was downloaded is not what was released: the checksum of \`$file\` is wrong" 'try again; nothing was installed'
   case $file in
     *.tar.xz)
-      xz -dc "$work/$file" | tar -xf - -C "$work" gpu || fail "cannot unpack \`$file\` in \`$to\`" 'is there space left?'
+      # Not with -C: tar takes a backslash in it for more than that.
+      xz -dc "$work/$file" | (cd "$work" && tar -xf - gpu) || fail "cannot unpack \`$file\` in \`$to\`" 'is there space left?'
       ;;
     *) mv "$work/$file" "$work/gpu" ;;
   esac
@@ -154,13 +156,20 @@ fetch() {
   fail "cannot download $url/$1: $(tail -n 1 "$work/error")" 'nothing was installed'
 }
 
+# Runs what may write a file of 1 GiB and no more: a server that never ends would fill the disk.
+limited() (
+  ulimit -f 2097152 2>/dev/null || true
+  exec "$@"
+)
+
+# Without the name: where that has a backslash or a line break, they put a backslash before the checksum.
 sha256() {
   if has sha256sum; then
-    sha256sum "$1" | cut -d ' ' -f 1
+    sha256sum <"$1" | cut -d ' ' -f 1
   elif has shasum; then
-    shasum -a 256 "$1" | cut -d ' ' -f 1
+    shasum -a 256 <"$1" | cut -d ' ' -f 1
   elif has openssl; then
-    openssl dgst -sha256 -r "$1" | cut -d ' ' -f 1
+    openssl dgst -sha256 -r <"$1" | cut -d ' ' -f 1
   else
     fail 'nothing here can check a checksum (sha256sum, shasum, openssl)' 'nothing was installed'
   fi

@@ -225,6 +225,41 @@ test("a folder that is called gpu is neither installed into nor taken away", asy
   expect(existsSync(join(home, ".local/share/bash-completion/completions/gpu"))).toBe(true);
 });
 
+test("without a HOME that is absolute nothing is done; relative folders of XDG are not taken, as by gpu itself", async () => {
+  for (const HOME of ["", "here"]) {
+    const { exitCode, stderr } = await install(["--uninstall"], undefined, "", { HOME });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`error: \`HOME\` is "${HOME}", which is no absolute path`);
+  }
+  mkdirSync(join(home, "here/gpu"), { recursive: true });
+  const xdg = Object.fromEntries(["CONFIG", "STATE", "CACHE", "DATA"].map((name) => [`XDG_${name}_HOME`, "here"]));
+  await install([], undefined, "", xdg);
+  expect(existsSync(join(home, ".local/share/bash-completion/completions/gpu"))).toBe(true);
+  await install(["--uninstall", "--purge"], undefined, "", xdg);
+  expect(readdirSync(home)).toEqual(["here"]);
+  expect(readdirSync(join(home, "here"))).toEqual(["gpu"]);
+});
+
+test("a path may have a line break, a backslash and a quote", async () => {
+  home = join(home, "a\\b\n'c d");
+  mkdirSync(home);
+  const { exitCode, stdout, stderr } = await install(["--to", join(home, "my bin")]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(stdout).toContain(`--uninstall --to '${join(home, "my bin").replace("'", "'\\''")}'\n`);
+  expect((await install(["--uninstall", "--to", join(home, "my bin")])).exitCode).toBe(0);
+  expect(readdirSync(home)).toEqual([]);
+  expect((await install(["--to", ""])).stderr).toContain("`--to` needs a folder");
+});
+
+test.each(["000", "777"])("with umask %s only this user may write what is installed, and read it", async (mask) => {
+  const { exitCode } = await install([], undefined, "", {}, mask);
+  expect(exitCode).toBe(0);
+  for (const name of readdirSync(home, { recursive: true, encoding: "utf8" })) {
+    const { mode } = statSync(join(home, name));
+    expect({ name, owner: mode & 0o600, others: mode & 0o022 }).toEqual({ name, owner: 0o600, others: 0 });
+  }
+});
+
 test("what a killed one left is taken away with the rest", async () => {
   await install();
   for (const name of [".gpu-install.abcdef", ".gpu-upgrade-abcdef"]) {
