@@ -20,6 +20,7 @@ fail() {
   [ -z "${2:-}" ] || printf 'hint: %s\n' "$2" >&2
   exit 1
 }
+warn() { printf 'warning: %s\n' "$1" >&2; }
 has() { command -v "$1" >/dev/null 2>&1; }
 # The first where it is a folder as gpu itself takes one, which is absolute; otherwise the second.
 absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s' "$2" ;; esac; }
@@ -71,6 +72,8 @@ install() {
   work=$(mktemp -d "$to/.gpu-install.XXXXXX") || fail "cannot write into \`$to\`" "\`--to\` names another one"
   trap 'rm -rf "$work"' EXIT
   trap 'exit 130' INT
+  trap 'exit 131' QUIT
+  trap 'exit 141' PIPE
   trap 'exit 143' TERM HUP
 
   fetch SHA256SUMS
@@ -146,10 +149,13 @@ is_musl() {
 
 # Downloads a file of the release into the folder of this installation.
 fetch() {
+  protocols=http,https
+  case $url in https://*) protocols=https ;; esac
   if has curl; then
-    curl -fsSL --retry 2 --connect-timeout 20 -o "$work/$1" "$url/$1" 2>"$work/error" && return
+    limited curl -fsSL --proto-redir "=$protocols" --retry 2 --connect-timeout 20 --speed-limit 1000 --speed-time 30 \
+      -o "$work/$1" "$url/$1" 2>"$work/error" && return
   elif has wget; then
-    wget -q -T 20 -O "$work/$1" "$url/$1" 2>"$work/error" && return
+    limited wget -nv -T 20 -t 3 -O "$work/$1" "$url/$1" 2>"$work/error" && return
   else
     fail 'this needs curl or wget, and there is neither' "download $url/$1 by other means"
   fi
@@ -224,8 +230,10 @@ complete_names() {
   shell=$(basename "${SHELL:-sh}")
   file=$(completion_file "$shell")
   [ -n "$file" ] || return 0
-  { mkdir -p "$(dirname "$file")" && "$to/gpu" completion "$shell" >"$file"; } ||
-    fail "cannot write \`$file\`" "\`--no-completion\` leaves it out"
+  if ! { "$to/gpu" completion "$shell" >"$work/completion" && mkdir -p "$(dirname "$file")" && cat "$work/completion" >"$file"; } 2>/dev/null; then
+    warn "cannot write \`$file\`; Tab completes nothing yet"
+    return 0
+  fi
   say "Tab completes in new shells: $file"
   [ "$shell" != zsh ] || say "for zsh, before compinit in ~/.zshrc: fpath+=$(dirname "$file")"
 }

@@ -260,6 +260,15 @@ test.each(["000", "777"])("with umask %s only this user may write what is instal
   }
 });
 
+test("where its output goes nowhere, nothing half-done is left", async () => {
+  const command = `sh '${join(folder, "install.sh")}' | true`;
+  await Bun.spawn(["bash", "-o", "pipefail", "-c", command], {
+    env: { HOME: home, PATH: process.env.PATH, SHELL: "/bin/bash" },
+    stderr: "ignore",
+  }).exited;
+  expect(readdirSync(join(home, ".local/bin")).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
 test("what a killed one left is taken away with the rest", async () => {
   await install();
   for (const name of [".gpu-install.abcdef", ".gpu-upgrade-abcdef"]) {
@@ -277,6 +286,33 @@ test("a folder outside of HOME stays, also when nothing is left in it", async ()
   await install(["--uninstall", "--to", join(outside, "bin")]);
   expect(readdirSync(outside).toSorted()).toEqual(["bin", "state"]);
   expect(readdirSync(join(outside, "bin"))).toEqual([]);
+});
+
+test("completions that cannot be written are a warning: what was installed is installed", async () => {
+  mkdirSync(join(home, ".local/share/bash-completion/completions/gpu"), { recursive: true });
+  const { exitCode, stdout, stderr } = await install();
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 0,
+    stderr:
+      `warning: cannot write \`${home}/.local/share/bash-completion/completions/gpu\`; Tab completes nothing yet\n`,
+  });
+  expect(stdout).toContain("next: gpu start");
+});
+
+test("a download may not go on for ever: neither in time nor in size, nor from https to http", async () => {
+  const fake = mkdtempSync(join(folder, "fake-"));
+  const words = join(home, "words");
+  writeFileSync(join(fake, "curl"), `#!/bin/sh\n{ ulimit -f; echo "$*"; } >>"${words}"\nexit 7\n`, { mode: 0o755 });
+  await install([], undefined, fake, { GPU_RELEASE_URL: "https://127.0.0.1:1" });
+  const [limit, asked] = readFileSync(words, "utf8").split("\n");
+  expect(Number(limit)).toBeLessThan(2 ** 22);
+  expect(asked).toContain("--speed-limit 1000 --speed-time 30 ");
+  expect(asked).toContain("--proto-redir =https ");
+});
+
+test("wget says why, as curl does", async () => {
+  const { stderr } = await install([], ["wget", "sha256sum"], "", { GPU_RELEASE_URL: `${server.url}/nowhere` });
+  expect(stderr).toMatch(/cannot download .*SHA256SUMS: .*404/);
 });
 
 test("the one for Windows knows the same place, key and checks", () => {
