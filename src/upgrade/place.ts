@@ -26,5 +26,10 @@ export function releasePlace({ env }: Pick<World, "env">): ReleasePlace {
       hint: "build it again, or name the place with GPU_RELEASE_URL",
     });
   }
+  if (!/^https?:/.test(URL.parse(url)?.protocol ?? "")) {
+    throw new GpuError(`\`GPU_RELEASE_URL\` is \`${url}\`, which is no address of a server`, {
+      hint: "an address is like `https://example.com/gpu`",
+    });
+  }
   return { url: url.replace(/\/+$/, ""), key: compiled.key === "" ? undefined : compiled.key };
 }

@@ -75,6 +75,11 @@ describe("a release", () => {
   test("is looked for where a variable says; what was built by hand knows no place", () => {
     expect(releasePlace({ env: { GPU_RELEASE_URL: "http://here/" } })).toEqual({ url: "http://here", key: undefined });
     expect(() => releasePlace({ env: {} })).toThrow("built by hand");
+    for (const url of ["here", "/releases", "file:///releases", "javascript:1", "http://a b/"]) {
+      expect(() => releasePlace({ env: { GPU_RELEASE_URL: url } })).toThrow(
+        `\`GPU_RELEASE_URL\` is \`${url}\`, which is no address of a server`,
+      );
+    }
   });
 });
 
