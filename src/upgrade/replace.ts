@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, copyFileSync, linkSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, linkSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { GpuError } from "../errors.ts";
@@ -9,6 +9,7 @@ import { connectionError } from "../http/connection.ts";
 import { watchQuiet } from "../http/quiet.ts";
 import { request, type Target } from "../http/request.ts";
 import type { World } from "../world.ts";
+import { removeAbandoned } from "./abandoned.ts";
 import { runProgram } from "./program.ts";
 import type { FoundRelease } from "./releases.ts";
 
@@ -37,11 +38,19 @@ export async function replaceExecutable(options: ReplaceOptions): Promise<string
   const { world, release, path, signal } = options;
   const folder = makeFolder(dirname(path));
   try {
+    removeAbandoned(dirname(path), { nowMs: world.clock.now() });
+    const before = identityOf(path);
     const fresh = await download(folder, options);
     const { exitCode, stdout } = await runProgram(world, [fresh, "--version"], { timeoutMs: 30_000, signal });
     if (exitCode !== 0 || stdout.trim() !== `gpu ${release.version}`) {
       throw new GpuError(`gpu ${release.version} does not start on this computer`, {
         hint: "nothing was changed; `gpu upgrade --to VERSION` takes another one",
+      });
+    }
+    // Otherwise what is kept would be what the other one put there, and the one before both would be gone.
+    if (identityOf(path) !== before) {
+      throw new GpuError(`\`${path}\` was replaced meanwhile, as another \`gpu upgrade\` does`, {
+        hint: "nothing more was changed; `gpu --version` says what it is now",
       });
     }
     const kept = previousPath(path);
@@ -65,6 +74,12 @@ export async function replaceExecutable(options: ReplaceOptions): Promise<string
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Changes when the file is another one. */
+function identityOf(path: string): string {
+  const { ino, size, mtimeMs } = statSync(path);
+  return `${ino} ${size} ${mtimeMs}`;
 }
 
 /** Windows lets go of the name of a file that runs, and of nothing else: no other name, no replacing it. */
@@ -116,6 +131,9 @@ async function download(folder: string, options: ReplaceOptions): Promise<string
   return fresh;
 }
 
+/** No release is as large: a server that never ends would fill the disk. */
+const maxBytes = 2 ** 30;
+
 /** Writes a file of the release and returns its SHA-256. */
 async function fetchFile(
   name: string,
@@ -126,8 +144,14 @@ async function fetchFile(
   const length = Number(response.headers.get("content-length"));
   const hash = createHash("sha256");
   await using file = await open(path, "wx", 0o600);
+  const check = (count: number) => {
+    if (count <= maxBytes) return;
+    throw new GpuError(`what comes for \`${name}\` is larger than 1 GiB`, { hint: "nothing was changed" });
+  };
+  check(length);
   let bytes = 0;
   for await (const chunk of piecesOf(response, { ...target, signal })) {
+    check(bytes + chunk.length);
     hash.update(chunk);
     await file.writeFile(chunk);
     bytes += chunk.length;

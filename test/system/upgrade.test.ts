@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findManager } from "../../src/upgrade/manager.ts";
@@ -141,6 +150,46 @@ describe("the executable", () => {
     expect(await ended).toContain("does not answer: nothing came for 30 s");
     expect(versionOf(path)).toBe("gpu 1.0.0");
     expect(readdirSync(join(path, ".."))).toEqual(["gpu"]);
+  });
+
+  test("stays what it is when more comes than any release has", async () => {
+    const path = installed();
+    const release = await find();
+    const fetch = () => Promise.resolve(new Response("much", { headers: { "content-length": "1e10" } }));
+    await expect(replaceExecutable({ world: { ...world(), fetch }, release, platform, path, signal, onProgress() {} }))
+      .rejects.toThrow("what comes for `gpu-linux-x64.tar.xz` is larger than 1 GiB");
+    expect(readdirSync(join(path, ".."))).toEqual(["gpu"]);
+  });
+
+  test("replaced by another upgrade meanwhile stays that one, and the one before both is kept", async () => {
+    const path = installed();
+    const [one, other] = [await find(), await find()];
+    const downloaded = Promise.withResolvers<void>();
+    const options = { world: world(), platform, path, signal };
+    const slow = replaceExecutable({ ...options, release: one, onProgress: () => downloaded.resolve() });
+    const said = slow.then(() => "", String);
+    await downloaded.promise;
+    writeFileSync(join(folder, "bin/new"), "#!/bin/sh\necho gpu 1.2.5\n", { mode: 0o755 });
+    renameSync(path, `${path}.previous`);
+    renameSync(join(folder, "bin/new"), path);
+    expect(await said).toContain(`\`${path}\` was replaced meanwhile`);
+    expect([versionOf(path), versionOf(`${path}.previous`)]).toEqual(["gpu 1.2.5", "gpu 1.0.0"]);
+    await replaceExecutable({ ...options, release: other, onProgress() {} });
+    expect(versionOf(path)).toBe("gpu 1.3.0");
+  });
+
+  test("is cleared of what killed upgrades and installations left a day ago, and of nothing else", async () => {
+    const path = installed();
+    const yesterday = new Date(Date.now() - 25 * 60 * 60_000);
+    for (const name of [".gpu-upgrade-aaaaaa", ".gpu-install.aaaaaa", ".gpu-upgrade-youngs", ".gpu-mine", "mine"]) {
+      mkdirSync(join(folder, "bin", name));
+      writeFileSync(join(folder, "bin", name, "gpu"), "half");
+      if (!name.endsWith("youngs")) utimesSync(join(folder, "bin", name), yesterday, yesterday);
+    }
+    await replace(path);
+    expect(readdirSync(join(path, "..")).toSorted()).toEqual([
+      ...[".gpu-mine", ".gpu-upgrade-youngs", "gpu", "gpu.previous", "mine"],
+    ]);
   });
 
   test("stays what it is when the new one does not start here, or is another version", async () => {
