@@ -7,7 +7,7 @@ import { readTextIfThere, writeWhole } from "../files.ts";
 import type { World } from "../world.ts";
 import { codeFrame, shortPath } from "./frames.ts";
 import { collectSources, type Sources } from "./imports.ts";
-import { installAllTypes, type InstalledTypes, installTypes, typesKey } from "./types.ts";
+import { installAllTypes, type InstalledTypes, installTypes, mendTypes, typesKey } from "./types.ts";
 
 /** One thing that is wrong with the types of a recipe. */
 export interface Diagnostic {
@@ -60,6 +60,8 @@ async function findFaults(checked: Checked, packages: readonly string[]): Promis
   }
   await installAllTypes(types, world);
   const { exitCode, stdout, stderr } = await runChecker(checked, "all/node_modules/bun-types/index.d.ts");
+  // Before the recipe is blamed: what it was checked against may be damaged.
+  if (exitCode !== 0 && await mendTypes(types)) return await findFaults(checked, packages);
   const found = readDiagnostics(stdout, { from: types.folder, cwd: world.cwd });
   if (exitCode !== 0 && found.length === 0) {
     throw new GpuError(

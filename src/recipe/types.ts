@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { GpuError } from "../errors.ts";
-import { makePrivateFolder, reasonOf } from "../files.ts";
+import { readTextIfThere, reasonOf, writeWhole } from "../files.ts";
 import type { World } from "../world.ts";
 import { headerBytes, readHeader, type TypeFiles, type TypesHeader } from "./types-format.ts";
 
@@ -28,6 +28,22 @@ export async function installAllTypes({ folder }: InstalledTypes, world: TypesWo
   await layOut({ folder: join(folder, "all"), world, files: () => asset.second() });
 }
 
+/**
+ * Writes what is missing or changed below a folder that was laid out: a computer that lost power, or what cleans caches,
+ * leaves such. Says whether there was any.
+ */
+export async function mendTypes({ folder }: InstalledTypes): Promise<boolean> {
+  const asset = await openAsset();
+  const inAll = Object.entries(await asset.second()).map(([path, text]) => [join("all", path), text] as const);
+  let isMended = false;
+  for (const [path, text] of [...Object.entries(await asset.first()), ...inAll]) {
+    if (await readTextIfThere(join(folder, path)) === text) continue;
+    await writeWhole(join(folder, path), text);
+    isMended = true;
+  }
+  return isMended;
+}
+
 /** What is embedded, by path: `gpu.d.ts`, and a `node_modules` with Bun's and Node's types. */
 export async function readTypes(): Promise<
   { readonly version: string; readonly gpu: string; readonly others: TypeFiles }
@@ -49,7 +65,7 @@ async function layOut(
   if (existsSync(folder)) return;
   const draft = `${folder}.${Buffer.from(world.random(6)).toString("hex")}`;
   try {
-    await makePrivateFolder(draft);
+    await mkdir(draft, { recursive: true, mode: 0o700 });
     await writeFiles(draft, await files());
     await rename(draft, folder).catch((error) => {
       // Somebody else was faster, and made the same.
@@ -57,9 +73,13 @@ async function layOut(
     });
   } catch (error) {
     if (error instanceof GpuError) throw error;
-    throw new GpuError(`cannot write the types of recipes to \`${folder}\`: ${reasonOf(error)}`, { cause: error });
+    throw new GpuError(`cannot write the types of recipes to \`${folder}\`: ${reasonOf(error)}`, {
+      hint: "XDG_CACHE_HOME names another folder for what is kept between runs",
+      cause: error,
+    });
   } finally {
-    await rm(draft, { recursive: true, force: true });
+    // Where it could not be made it cannot always be removed either, and the first reason is the one to say.
+    await rm(draft, { recursive: true, force: true }).catch(() => {});
   }
 }
 

@@ -1,5 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { buildTypes } from "../../scripts/types.ts";
@@ -177,3 +177,42 @@ function diagnosticsOf(folder: string): string[] {
     `${file?.fileName.split("/").at(-1)}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`
   );
 }
+
+describe("the cache of types", () => {
+  const folder = () => join(bench.folder, ".cache/types");
+  const types = () => join(folder(), readdirSync(folder())[0] ?? "");
+  const check = (count: number) => {
+    bench.write({ "r.ts": `import "node:fs";\n${good}// ${count}\n` });
+    return bench.run(["recipe", "check", "r.ts"]);
+  };
+  beforeEach(() => {
+    Object.assign(bench.world, { folders: { ...bench.world.folders, cache: join(bench.folder, ".cache") } });
+  });
+
+  const damages: [string, () => void][] = [
+    ["an empty file", () => writeFileSync(join(types(), "gpu.d.ts"), "")],
+    ["a file cut off", () => truncateSync(join(types(), "all/node_modules/bun-types/index.d.ts"), 100)],
+    ["no files", () => rmSync(join(types(), "gpu.d.ts"))],
+    ["no files in all", () => {
+      rmSync(join(types(), "all"), { recursive: true });
+      mkdirSync(join(types(), "all"));
+    }],
+  ];
+  test.each(damages)("is mended where a crash or a cleaner left %s", async (_, damage) => {
+    expect(await check(1)).toMatchObject({ exitCode: 0 });
+    damage();
+    expect(await check(2)).toMatchObject({ exitCode: 0, stderr: "r.ts is fine" });
+    expect(await check(3)).toMatchObject({ exitCode: 0 });
+  });
+
+  test("where it cannot be written is an error that says what to do", async () => {
+    mkdirSync(join(bench.folder, ".cache"));
+    writeFileSync(folder(), "in the way");
+    const { exitCode, stderr } = await check(1);
+    expect(stderr).toStartWith(`error: cannot write the types of recipes to \`${folder()}/`);
+    expect(stderr).toEndWith(
+      ": a part of the path is not a folder\nhint: XDG_CACHE_HOME names another folder for what is kept between runs",
+    );
+    expect(exitCode).toBe(1);
+  });
+});
