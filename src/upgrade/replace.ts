@@ -96,7 +96,10 @@ function swap({ path, kept, fresh }: { path: string; kept: string; fresh: string
 /** Beside the executable: what is made there can take its place by a rename. */
 function makeFolder(beside: string): string {
   try {
-    return mkdtempSync(join(beside, ".gpu-upgrade-"));
+    const folder = mkdtempSync(join(beside, ".gpu-upgrade-"));
+    // The umask may take away what its owner needs.
+    chmodSync(folder, 0o700);
+    return folder;
   } catch (error) {
     throw new GpuError(`cannot write into \`${beside}\`: ${reasonOf(error)}`, {
       hint: "run it as who may, or install gpu into a folder of yours",
@@ -144,6 +147,7 @@ async function fetchFile(
   const length = Number(response.headers.get("content-length"));
   const hash = createHash("sha256");
   await using file = await open(path, "wx", 0o600);
+  await file.chmod(0o600);
   const check = (count: number) => {
     if (count <= maxBytes) return;
     throw new GpuError(`what comes for \`${name}\` is larger than 1 GiB`, { hint: "nothing was changed" });
@@ -182,8 +186,9 @@ async function unpack(
   path: string,
   { folder, world, signal }: { folder: string; world: World; signal: AbortSignal },
 ): Promise<void> {
-  const command = ["tar", "-xJf", path, "-C", folder, "gpu"];
-  if ((await runProgram(world, command, { timeoutMs: 10 * 60_000, signal })).exitCode === 0) return;
+  // From the folder, not with -C: tar takes a backslash in it for more than that.
+  const command = ["tar", "-xJf", path, "gpu"];
+  if ((await runProgram({ ...world, cwd: folder }, command, { timeoutMs: 10 * 60_000, signal })).exitCode === 0) return;
   throw new GpuError(`cannot unpack what was downloaded into \`${folder}\``, {
     hint: "is there space left on the disk?",
   });

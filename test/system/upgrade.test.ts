@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -150,6 +151,35 @@ describe("the executable", () => {
     expect(await ended).toContain("does not answer: nothing came for 30 s");
     expect(versionOf(path)).toBe("gpu 1.0.0");
     expect(readdirSync(join(path, ".."))).toEqual(["gpu"]);
+  });
+
+  test("may be in a folder with any name", async () => {
+    const path = installed();
+    const odd = join(folder, "bin", "a\\tb\nc 'd");
+    mkdirSync(odd);
+    renameSync(path, join(odd, "gpu"));
+    await replace(join(odd, "gpu"));
+    expect(versionOf(join(odd, "gpu"))).toBe("gpu 1.3.0");
+  });
+
+  test("is replaced whatever may not be done with new files here", async () => {
+    const path = installed();
+    const mask = process.umask(0o777);
+    const modes = new Set<string>();
+    const onProgress = () => {
+      const [name = ""] = readdirSync(join(path, "..")).filter((name) => name.startsWith(".gpu-upgrade-"));
+      const at = join(path, "..", name);
+      for (const each of [at, ...readdirSync(at).map((name) => join(at, name))]) {
+        modes.add((statSync(each).mode & 0o777).toString(8));
+      }
+    };
+    try {
+      await replaceExecutable({ world: world(), release: await find(), platform, path, signal, onProgress });
+    } finally {
+      process.umask(mask);
+    }
+    expect([...modes]).toEqual(["700", "600"]);
+    expect((statSync(path).mode & 0o777).toString(8)).toBe("755");
   });
 
   test("stays what it is when more comes than any release has", async () => {
