@@ -110,7 +110,10 @@ install() {
   [ "$links" = no ] || link gpu-session
   [ "$completion" = no ] || complete_names
   case :$PATH: in
-    *:"$to":*) ;;
+    *:"$to":*)
+      first=$(command -v gpu || true)
+      [ "$first" = "$to/gpu" ] || say "\`gpu\` is still $first: it comes before $to on your PATH"
+      ;;
     *) say "$to is not on your PATH; add it: export PATH=$(quoted "$to"):\"\$PATH\"" ;;
   esac
   get='curl -fsSL'

@@ -310,6 +310,15 @@ test("a download may not go on for ever: neither in time nor in size, nor from h
   expect(asked).toContain("--proto-redir =https ");
 });
 
+test("another gpu that comes before it on PATH is named", async () => {
+  const fake = mkdtempSync(join(folder, "fake-"));
+  writeFileSync(join(fake, "gpu"), "#!/bin/sh\n", { mode: 0o755 });
+  const says = `\`gpu\` is still ${fake}/gpu: it comes before ${home}/.local/bin on your PATH\n`;
+  expect((await install([], undefined, `${fake}:${home}/.local/bin`)).stdout).toContain(says);
+  expect((await install([], undefined, `${home}/.local/bin:${fake}`)).stdout).not.toContain("still");
+  expect((await install([], undefined, fake)).stdout).toContain("is not on your PATH");
+});
+
 test("wget says why, as curl does", async () => {
   const { stderr } = await install([], ["wget", "sha256sum"], "", { GPU_RELEASE_URL: `${server.url}/nowhere` });
   expect(stderr).toMatch(/cannot download .*SHA256SUMS: .*404/);
