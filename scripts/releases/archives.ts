@@ -91,7 +91,8 @@ function makeOpenFolder(path: string, top: string): void {
 function controlOf(fields: { version: string; architecture: string; kilobytes: number }): string {
   return [
     "Package: gpu",
-    `Version: ${fields.version}`,
+    // Behind a hyphen Debian expects what comes later, behind a tilde what comes before.
+    `Version: ${fields.version.replace("-", "~")}`,
     `Architecture: ${fields.architecture}`,
     "Maintainer: gpu <gpu@localhost>",
     `Installed-Size: ${fields.kilobytes}`,
