@@ -3,8 +3,9 @@ import { z } from "zod";
 import { GpuError, NotFoundError } from "../errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { jsonOf } from "../http/json.ts";
-import { readAnswer, request, type Target } from "../http/request.ts";
+import { readAnswer, type Target } from "../http/request.ts";
 import type { World } from "../world.ts";
+import { requestFile } from "./file.ts";
 import type { ReleasePlace } from "./place.ts";
 import { isSignedBy } from "./signature.ts";
 
@@ -38,7 +39,7 @@ export async function findRelease({ world, place, version, signal }: FindOptions
   const target: Target = { world, service: "the place of the releases", baseUrl: url, signal };
   const read = async (path: string) => {
     try {
-      return await readAnswer(target, await request(target, { path }), { url: new URL(url) });
+      return await readAnswer(target, await requestFile(target, path), { url: new URL(url) });
     } catch (error) {
       if (!(error instanceof HttpError) || error.status !== 404) throw error;
       throw new NotFoundError(

@@ -7,9 +7,10 @@ import { reasonOf } from "../files.ts";
 import { abortable } from "../http/body.ts";
 import { connectionError } from "../http/connection.ts";
 import { watchQuiet } from "../http/quiet.ts";
-import { request, type Target } from "../http/request.ts";
+import type { Target } from "../http/request.ts";
 import type { World } from "../world.ts";
 import { removeAbandoned } from "./abandoned.ts";
+import { requestFile } from "./file.ts";
 import { runProgram } from "./program.ts";
 import type { FoundRelease } from "./releases.ts";
 
@@ -131,6 +132,9 @@ async function download(folder: string, options: ReplaceOptions): Promise<string
   }
   if (hasXz) await unpack(path, { folder, world, signal });
   chmodSync(fresh, 0o755);
+  // A rename may outlive a power cut that its content does not.
+  await using file = await open(fresh, "r+");
+  await file.sync();
   return fresh;
 }
 
@@ -143,7 +147,7 @@ async function fetchFile(
   { world, release, signal, onProgress, path }: ReplaceOptions & { path: string },
 ): Promise<string> {
   const target: Target = { world, service: "the place of the releases", baseUrl: release.url, signal };
-  const response = await request(target, { path: `/${name}` });
+  const response = await requestFile(target, `/${name}`);
   const length = Number(response.headers.get("content-length"));
   const hash = createHash("sha256");
   await using file = await open(path, "wx", 0o600);

@@ -77,6 +77,22 @@ describe("a release", () => {
     await expect(find("1.2.0")).rejects.toThrow(/^the release at .*\/v1\.2\.0 is 1\.3\.0, not 1\.2\.0$/);
   });
 
+  test("of a place with https does not come from one without", async () => {
+    const fetch = async (url: URL) => {
+      const response = await globalThis.fetch(url.href.replace("https://here", server.url));
+      const from = url.pathname.endsWith("SHA256SUMS") ? url.href : url.href.replace("https:", "http:");
+      return Object.defineProperty(response, "url", { value: from });
+    };
+    const finding = findRelease({
+      world: { ...world(), fetch },
+      place: { url: "https://here", key: undefined },
+      signal,
+    });
+    await expect(finding).rejects.toThrow(
+      "https://here/latest/release.json leads to http://here, which anybody on the way can answer for",
+    );
+  });
+
   test("of a place without a key is believed by its checksums, and said to be unsigned", async () => {
     const place = { url: server.url, key: undefined };
     expect(await findRelease({ world: world(), place, signal })).toMatchObject({ version: "1.3.0", isSigned: false });
