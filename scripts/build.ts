@@ -50,8 +50,7 @@ if (import.meta.main) {
 export async function build(): Promise<boolean> {
   const stamp = inputHash();
   if (existsSync(executable) && existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp) return false;
-  generateTypes();
-  await buildTestSupport();
+  await generateEmbedded();
   await compile({ outfile: executable });
   writeFileSync(stampPath, stamp);
   return true;
@@ -111,6 +110,12 @@ export function installPlatforms(): (platform: Platform) => string {
   });
   if (status !== 0) throw new Error("installing Bun for the other platforms failed");
   return ({ bun, os }) => join(folder, "node_modules", bun, "bin", os === "windows" ? "bun.exe" : "bun");
+}
+
+/** Writes what is embedded in every executable and computed: without it the compiler would leave it out in silence. */
+export async function generateEmbedded(): Promise<void> {
+  generateTypes();
+  await buildTestSupport();
 }
 
 /** Writes dist/types.bin: the declarations that recipes are checked against, embedded in the executable. */

@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { compile, generateTypes, installPlatforms } from "./build.ts";
+import { compile, generateEmbedded, installPlatforms } from "./build.ts";
 import { makeRelease, namesOf } from "./releases/make.ts";
 import { type Release, thisRelease } from "./releases/release.ts";
 import { root } from "./toolchain.ts";
@@ -43,7 +43,7 @@ async function make(url: string): Promise<void> {
   if (release.isDirty) console.error("warning: there are changes that no commit has; they will be in it");
   const startedAt = performance.now();
   const bunFor = installPlatforms();
-  generateTypes();
+  await generateEmbedded();
   await makeRelease({
     ...{ release, folder, url, keyPath },
     async compile({ platform, outfile, key }) {

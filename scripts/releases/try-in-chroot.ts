@@ -22,8 +22,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import project from "../../package.json" with { type: "json" };
-import { generateTypes } from "../build.ts";
-import { buildTestSupport } from "../test-support.ts";
+import { generateEmbedded } from "../build.ts";
 import { root } from "../toolchain.ts";
 import { writeTarXz } from "./archives.ts";
 import { publicKeyOf, signChecksums, writeChecksums } from "./checksums.ts";
@@ -65,8 +64,7 @@ try {
 
 async function main(): Promise<void> {
   await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(folder, "key")]);
-  generateTypes();
-  await buildTestSupport();
+  await generateEmbedded();
   for (const version of [older, newer]) await release(version);
   await makeJail();
 
