@@ -1,13 +1,6 @@
 #!/bin/sh
 # Installs gpu for this user, without asking anything: curl -fsSL @url@/latest/install.sh | sh
-#
-#   --to DIR      where the executable goes (~/.local/bin)
-#   --version V   this release, not the newest
-#   --links       also answer to `ci` and `gpu-session`
-#   --no-completion
-#   --uninstall   take away what was installed; `--purge`: settings, journal and cache too
-#
-# Behind `curl … | sh -s --`, as in: curl -fsSL @url@/latest/install.sh | sh -s -- --links
+# Flags stand behind `| sh -s --`; `--help` says which.
 set -eu
 
 place=${GPU_RELEASE_URL:-@url@}
@@ -24,6 +17,20 @@ warn() { printf 'warning: %s\n' "$1" >&2; }
 has() { command -v "$1" >/dev/null 2>&1; }
 # The first where it is a folder as gpu itself takes one, which is absolute; otherwise the second.
 absolute() { case $1 in /*) printf '%s' "$1" ;; *) printf '%s' "$2" ;; esac; }
+
+usage() {
+  cat <<END
+Installs gpu for this user, without asking anything: curl -fsSL $place/latest/install.sh | sh
+
+  --to DIR         where the executable goes (~/.local/bin)
+  --version V      this release, not the newest
+  --links          also answer to \`ci\` and \`gpu-session\`
+  --no-completion  leave out what completes names in your shell
+  --uninstall      take away what was installed; with \`--purge\` settings, journal and cache too
+
+Flags stand behind two dashes: curl -fsSL $place/latest/install.sh | sh -s -- --links
+END
+}
 
 # All of it is read before any of it runs: a download that is cut off does nothing.
 main() {
@@ -52,12 +59,18 @@ main() {
       --no-completion) completion=no ;;
       --uninstall) action=uninstall ;;
       --purge) purge=yes ;;
-      *) fail "there is no flag \`$1\`" 'there are --to DIR, --version V, --links, --no-completion, --uninstall, --purge' ;;
+      -h | --help)
+        usage
+        return
+        ;;
+      *) fail "there is no flag \`$1\`" "\`--help\` lists what there is" ;;
     esac
     shift
   done
   [ -n "$to" ] || fail "\`--to\` needs a folder"
   case $to in /*) ;; *) to=$PWD/$to ;; esac
+  case $to in /) ;; *) to=${to%/} ;; esac
+  [ "$purge" = no ] || [ "$action" = uninstall ] || fail "\`--purge\` goes with \`--uninstall\`" 'nothing was changed'
   url=$place/$version
   data=$(absolute "${XDG_DATA_HOME:-}" "$HOME/.local/share")
   if [ "$action" = uninstall ]; then uninstall; else install; fi
@@ -110,9 +123,12 @@ install() {
   [ "$links" = no ] || link gpu-session
   [ "$completion" = no ] || complete_names
   case :$PATH: in
-    *:"$to":*)
+    *:"$to":* | *:"$to/":*)
       first=$(command -v gpu || true)
-      [ "$first" = "$to/gpu" ] || say "\`gpu\` is still $first: it comes before $to on your PATH"
+      case $first in
+        "$to/gpu" | "$to//gpu") ;;
+        *) say "\`gpu\` is still $first: it comes before $to on your PATH" ;;
+      esac
       ;;
     *) say "$to is not on your PATH; add it: export PATH=$(quoted "$to"):\"\$PATH\"" ;;
   esac
@@ -238,11 +254,28 @@ complete_names() {
     return 0
   fi
   say "Tab completes in new shells: $file"
+  [ "$shell" != bash ] || has_bash_completion || say "there is no package bash-completion here; without it, in ~/.bashrc: . $file"
   [ "$shell" != zsh ] || say "for zsh, before compinit in ~/.zshrc: fpath+=$(dirname "$file")"
 }
 
+# What loads the files of that folder.
+has_bash_completion() {
+  for prefix in /usr /usr/local /opt/homebrew; do
+    [ ! -e "$prefix/share/bash-completion/bash_completion" ] || return 0
+  done
+  return 1
+}
+
 uninstall() {
-  if [ -x "$to/gpu" ] && [ ! -d "$to/gpu" ]; then
+  config=$HOME/.config state=$HOME/.local/state cache=$HOME/.cache
+  if [ "$(uname -s)" = Darwin ]; then
+    config="$HOME/Library/Application Support" cache=$HOME/Library/Caches
+    state=$config
+  fi
+  removed=no
+  # One that never ran has nothing rented, and would begin its journal to say so.
+  if [ -x "$to/gpu" ] && [ ! -d "$to/gpu" ] &&
+    { [ -d "$state/gpu" ] || [ -d "$(absolute "${XDG_STATE_HOME:-}" "$state")/gpu" ]; }; then
     # What is rented goes on costing money when nobody is there to stop it.
     known=yes
     answer=$("$to/gpu" status --json 2>&1) || known=no
@@ -260,11 +293,7 @@ uninstall() {
   for file in "$to/gpu" "$to/gpu.previous"; do remove_file "$file"; done
   # Of one that was killed.
   for folder in "$to"/.gpu-install.* "$to"/.gpu-upgrade-*; do remove "$folder"; done
-  config=$HOME/.config state=$HOME/.local/state cache=$HOME/.cache
-  if [ "$(uname -s)" = Darwin ]; then
-    config="$HOME/Library/Application Support" cache=$HOME/Library/Caches
-    state=$config
-  fi
+  [ "$removed" = yes ] || say "there is no gpu in $to"
   seen=
   for folder in "$(absolute "${XDG_CONFIG_HOME:-}" "$config")/gpu" "$(absolute "${XDG_STATE_HOME:-}" "$state")/gpu" \
     "$(absolute "${XDG_CACHE_HOME:-}" "$cache")/gpu"; do
@@ -291,7 +320,7 @@ remove_file() {
 
 remove() {
   [ -e "$1" ] || [ -L "$1" ] || return 0
-  rm -rf "$1" && say "removed $1"
+  rm -rf "$1" && removed=yes && say "removed $1"
 }
 
 main "$@"

@@ -18,7 +18,7 @@ import { ReleaseServer } from "../fake/release-server.ts";
 const platform = `linux-${process.arch}`;
 /** A release whose executable knows as much as the installer asks for. */
 const script = (version: string) =>
-  `#!/bin/sh\ncase $1 in --version) echo gpu ${version} ;; completion) echo "# $2" ;; status) cat "$HOME/answer" 2>/dev/null || echo "[]" ;; esac\n`;
+  `#!/bin/sh\ncase $1 in --version) echo gpu ${version} ;; completion) echo "# $2" ;; status) mkdir -p "$HOME/.local/state/gpu"; cat "$HOME/answer" 2>/dev/null || echo "[]" ;; esac\n`;
 const always = "sh uname mktemp awk mkdir chmod mv rm ln dirname basename readlink rmdir cat cut tail tar xz grep"
   .split(" ");
 
@@ -163,6 +163,35 @@ test("a flag that does not exist is an error", async () => {
   expect((await install(["--fast"])).stderr).toContain("there is no flag `--fast`");
 });
 
+test("`--help` says which flags there are, and installs nothing", async () => {
+  const { exitCode, stdout } = await install(["--help"]);
+  expect(exitCode).toBe(0);
+  for (const flag of ["--to DIR", "--version V", "--links", "--no-completion", "--uninstall", "--purge"]) {
+    expect(stdout).toContain(flag);
+  }
+  expect(readdirSync(home)).toEqual([]);
+});
+
+test("`--purge` alone is refused: who types it wants nothing installed", async () => {
+  expect((await install(["--purge"])).stderr).toContain("`--purge` goes with `--uninstall`");
+  expect(readdirSync(home)).toEqual([]);
+});
+
+test("an empty folder is none, and a slash at its end makes no other", async () => {
+  expect((await install(["--to", ""])).stderr).toContain("`--to` needs a folder");
+  const bin = join(home, "bin");
+  const { stdout } = await install(["--to", `${bin}/`], undefined, bin);
+  expect(stdout).toContain(`as ${bin}/gpu\n`);
+  expect(stdout).not.toContain("PATH");
+});
+
+test("it does not promise Tab in bash where nothing loads what it wrote", async () => {
+  const { stdout } = await install();
+  const isThere = ["/usr", "/usr/local", "/opt/homebrew"]
+    .some((prefix) => existsSync(`${prefix}/share/bash-completion/bash_completion`));
+  expect(stdout.includes("there is no package bash-completion here")).toBe(!isThere);
+});
+
 test("it is taken away again with all that was installed; settings stay unless purged", async () => {
   await install(["--links"]);
   mkdirSync(join(home, ".config/gpu"), { recursive: true });
@@ -172,6 +201,13 @@ test("it is taken away again with all that was installed; settings stay unless p
   expect(existsSync(join(home, ".local"))).toBe(false);
   await install(["--uninstall", "--purge"]);
   expect(readdirSync(home)).toEqual([]);
+});
+
+test("one that never ran leaves nothing when it is taken away, and a second time says that there is none", async () => {
+  await install();
+  await install(["--uninstall"]);
+  expect(readdirSync(home)).toEqual([]);
+  expect((await install(["--uninstall"])).stdout).toBe(`there is no gpu in ${home}/.local/bin\n`);
 });
 
 test("on macOS, and where a path has a space, settings are found too", async () => {
@@ -188,6 +224,7 @@ test("on macOS, and where a path has a space, settings are found too", async () 
 
 test("it is not taken away while something is rented", async () => {
   await install();
+  mkdirSync(join(home, ".local/state/gpu"), { recursive: true });
   writeFileSync(join(home, "answer"), '[{\n  "id": "i-1"\n}]\n');
   const { exitCode, stderr } = await install(["--uninstall"]);
   expect(exitCode).toBe(1);
@@ -200,6 +237,7 @@ test.each([
   ["gpu does not start", "exit 127"],
 ])("it is not taken away where it cannot be told whether something is rented: %s", async (_, status) => {
   await install();
+  mkdirSync(join(home, ".local/state/gpu"), { recursive: true });
   writeFileSync(installed(), `#!/bin/sh\n${status}\n`, { mode: 0o755 });
   const { exitCode, stderr } = await install(["--uninstall"]);
   expect(exitCode).toBe(1);
