@@ -1,5 +1,5 @@
 import { readVariable } from "../env.ts";
-import { GpuError } from "../errors.ts";
+import { GpuError, UsageError } from "../errors.ts";
 import type { World } from "../world.ts";
 
 // Written into the code when a release is compiled (scripts/release.ts); not there in any other build.
@@ -26,9 +26,9 @@ export function releasePlace({ env }: Pick<World, "env">): ReleasePlace {
       hint: "build it again, or name the place with GPU_RELEASE_URL",
     });
   }
-  if (!/^https?:/.test(URL.parse(url)?.protocol ?? "")) {
-    throw new GpuError(`\`GPU_RELEASE_URL\` is \`${url}\`, which is no address of a server`, {
-      hint: "an address is like `https://example.com/gpu`",
+  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? "")) {
+    throw new UsageError(`\`GPU_RELEASE_URL\` is no address of a server: \`${url}\``, {
+      hint: "it begins with `https://`; without it `gpu upgrade` asks where this executable came from",
     });
   }
   return { url: url.replace(/\/+$/, ""), key: compiled.key === "" ? undefined : compiled.key };

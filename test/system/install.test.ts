@@ -245,7 +245,7 @@ test.each([
   expect(stderr).toContain(`hint: where nothing is: rm ${installed()}, and this again`);
   expect(existsSync(installed())).toBe(true);
   rmSync(installed());
-  expect((await install(["--uninstall"])).exitCode).toBe(0);
+  expect((await install(["--uninstall", "--purge"])).exitCode).toBe(0);
   expect(readdirSync(home)).toEqual([]);
 });
 
