@@ -17,9 +17,29 @@ export function blocksOf(text: string): Block[] {
   return blocks.map(({ kind, lines }) => kind === "paragraph" ? { kind, text: lines.join(" ") } : { kind, lines });
 }
 
-/** Its lines, of at most so many characters where they are a paragraph's. */
+/** Its lines, of at most so many characters where they are a paragraph's or a list's. */
 export function reflow(text: string, width: number): string[] {
-  return blocksOf(text).flatMap((block) => block.kind === "paragraph" ? wrap(block.text, width) : block.lines);
+  return blocksOf(text).flatMap((block) =>
+    block.kind === "paragraph" ? wrap(block.text, width) : wrapItems(block.lines, width)
+  );
+}
+
+/** Lines of a list run on within their item; others stay. */
+function wrapItems(lines: readonly string[], width: number): string[] {
+  const items: { mark: string; text: string }[] = [];
+  for (const line of lines) {
+    const [, mark, text = ""] = /^((?:[-*]|\d+\.)\s)(.*)$/.exec(line) ?? [];
+    const last = items.at(-1);
+    if (mark !== undefined) items.push({ mark, text });
+    else if (last && last.mark !== "" && /^ *(?=\S)/.exec(line)?.[0].length === last.mark.length) {
+      last.text += ` ${line.trim()}`;
+    } else items.push({ mark: "", text: line });
+  }
+  return items.flatMap(({ mark, text }) =>
+    mark === ""
+      ? [text]
+      : wrap(text, width - mark.length).map((line, index) => `${index === 0 ? mark : " ".repeat(mark.length)}${line}`)
+  );
 }
 
 /** How wide a page of help is, in characters: as the terminal, where there is one, and not wider than is read with ease. */
