@@ -71,16 +71,14 @@ async function candidatesFor(
     paramsOf: ParamsOf;
   },
 ): Promise<Answer> {
+  if (before[0] === "help") return await topicsBelow(entries, before.slice(1), typed);
   const found = findOrNothing(entries, before);
   if (found === undefined) return { candidates: [], directive: directives.nothing };
   if (found.kind === "group") {
     const awaited = valueAwaited(globalParams, before.at(-1));
     if (awaited) return await valuesOf(awaited, lookUp);
-    const words = wordsBelow(entries, found.path).map((word) => {
-      const name = [...found.path, word].join(" ");
-      return { value: word, says: entries.find((entry) => entry.name === name)?.summary ?? `gpu ${name} …` };
-    });
-    return { candidates: typed.startsWith("-") ? flagsOf(globalParams) : words, directive: directives.nothing };
+    const candidates = typed.startsWith("-") ? flagsOf(globalParams) : groupWords(entries, found.path);
+    return { candidates, directive: directives.nothing };
   }
   const known = [...readParams((await found.entry.load()).input), ...globalParams].filter(({ isHidden }) => !isHidden);
   const file = found.entry.name === "run" ? placesIn(known, found.rest)[0] : undefined;
@@ -93,6 +91,29 @@ async function candidatesFor(
   const places = params.filter(({ place }) => place === "positional" || place === "passThrough");
   const place = places[placesIn(params, found.rest).length] ?? places.findLast(({ type }) => type === "strings");
   return place ? await valuesOf(place, lookUp) : { candidates: [], directive: directives.nothing };
+}
+
+/** What `gpu help` explains: commands, and at the beginning its topics. */
+async function topicsBelow(
+  entries: readonly CommandEntry[],
+  before: readonly string[],
+  typed: string,
+): Promise<Answer> {
+  const words = before.filter((word) => word !== "--man");
+  const isPage = words.length < before.length;
+  const { topicNames } = await import("./topics.ts");
+  const topics = words.length > 0 || isPage ? [] : topicNames.map((value) => ({ value, says: "a topic" }));
+  const found = findOrNothing(entries, words);
+  const commands = found?.kind === "group" ? groupWords(entries, found.path) : [];
+  const flags = isPage ? [] : [{ value: "--man", says: "as a man page" }];
+  return { candidates: typed.startsWith("-") ? flags : [...commands, ...topics], directive: directives.nothing };
+}
+
+function groupWords(entries: readonly CommandEntry[], path: readonly string[]): Candidate[] {
+  return wordsBelow(entries, path).map((word) => {
+    const name = [...path, word].join(" ");
+    return { value: word, says: entries.find((entry) => entry.name === name)?.summary ?? `gpu ${name} …` };
+  });
 }
 
 function findOrNothing(entries: readonly CommandEntry[], before: readonly string[]) {
