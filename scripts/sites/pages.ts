@@ -38,7 +38,16 @@ export function guidePages(): SitePage[] {
   ];
   const unlisted = there.filter((path) => !guides.includes(path));
   if (unlisted.length > 0) throw new Error(`scripts/sites/pages.ts does not list ${unlisted.join(", ")}`);
-  return guides.map((path) => pageOf(path, "guide"));
+  return [installPage(), ...guides.map((path) => pageOf(path, "guide"))];
+}
+
+/** What README.md says of installing. */
+function installPage(): SitePage {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, section] = /^## Install\n\n([^]*?)\n(?=## )/m.exec(readme) ?? [];
+  if (section === undefined) throw new Error("README.md has no section `Install`");
+  const markdown = `# Install\n\n${section}`;
+  return { kind: "guide", path: "guides/install", title: "Install", summary: firstSentence(markdown), markdown };
 }
 
 /** The other pages that are run as tests. */
@@ -60,8 +69,14 @@ function pageOf(path: string, kind: "guide" | "session"): SitePage {
     path: `${kind}s/${name}`,
     title: title.replaceAll("`", ""),
     summary: firstSentence(markdown),
-    markdown,
+    markdown: sayWhatCloudIs(markdown),
   };
+}
+
+/** The provider of the tests is none that a reader has. It is said once, before it is first named. */
+function sayWhatCloudIs(markdown: string): string {
+  const note = "`cloud` stands here for a provider; `gpu configure` knows those that there are.";
+  return markdown.replace(/^```console(?:(?!^```$)[^])*?--provider cloud\b/m, (block) => `${note}\n\n${block}`);
 }
 
 /** The first sentence of the first paragraph; what a page without one is about, its commands say. */

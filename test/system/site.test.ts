@@ -58,6 +58,7 @@ test("the guides are there, in the order in which they are read", () => {
     title
   );
   expect(titles).toEqual([
+    "Install",
     "The first five minutes",
     "Recipes",
     "What survives which death",
@@ -72,6 +73,21 @@ test("the guides are there, in the order in which they are read", () => {
   const places = titles.map((title) => start.indexOf(`>${title}</a>`));
   expect(places).toEqual(places.toSorted((a, b) => a - b));
   expect(places[0]).toBeGreaterThan(0);
+});
+
+test("how it is installed is what README says", () => {
+  const page = read("guides/install.md");
+  expect(page).toContain("curl -fsSL $URL/latest/install.sh | sh ");
+  expect(page).not.toContain("## ");
+});
+
+test("a provider that only tests have is said to be one", () => {
+  for (const path of ["guides/first-five-minutes", "guides/safety", "guides/from-gpu-session"]) {
+    const page = read(`${path}.md`);
+    const places = [page.indexOf("`cloud` stands here for a provider"), page.indexOf("--provider cloud")];
+    expect({ path, places }).toEqual({ path, places: places.toSorted((a, b) => a - b) });
+    expect(places[0]).toBeGreaterThan(0);
+  }
 });
 
 test("nothing is asked of anybody, and every page works without the folder it was made in", () => {
