@@ -47,7 +47,10 @@ const isWayless = ({ code }: Failure) => /^(EHOSTUNREACH|ENETUNREACH|ENETDOWN|EA
 /** With a proxy in force the first connection is to it, so what happens to that is about it. Its password is not shown. */
 function atProxy(failure: Failure, { service, url }: Asked, proxy: Proxy): Told | undefined {
   const { host, hostname } = proxy.url;
-  const what = isNameless(failure)
+  const scheme = proxy.url.protocol.slice(0, -1);
+  const what = /UnsupportedProxyProtocol/.test(`${failure.code} ${failure.text}`)
+    ? `it has to be one of \`http\` or \`https\`, and not of \`${scheme}\``
+    : isNameless(failure)
     ? `no computer is called \`${hostname}\``
     : isRefused(failure)
     ? `nothing answers at \`${host}\``

@@ -11,7 +11,9 @@ export function proxyFor(url: URL, env: Environment): Proxy | undefined {
   if (isExcepted(url, env.no_proxy || env.NO_PROXY || "")) return undefined;
   const names = url.protocol === "https:" ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"];
   for (const variable of names) {
-    const proxy = URL.parse(env[variable] ?? "");
+    const text = env[variable] ?? "";
+    // As curl and `fetch` take it: `proxy:3128` is `http://proxy:3128`.
+    const proxy = text === "" ? null : URL.parse(/^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`);
     if (proxy) return { variable, url: proxy };
   }
   return undefined;

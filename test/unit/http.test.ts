@@ -154,6 +154,21 @@ describe("a request", () => {
       "proxy",
       "cannot reach the server at https://example.test through the proxy: no computer is called `proxy.test`",
     ],
+    ...["proxy.test:3128", "127.0.0.1:3128", "proxy"].map((text) =>
+      [
+        "ECONNREFUSED",
+        { HTTPS_PROXY: text },
+        "proxy",
+        `cannot reach the server at https://example.test through the proxy: nothing answers at \`${text}\``,
+      ] as const
+    ),
+    [
+      "UnsupportedProxyProtocol",
+      { HTTPS_PROXY: "socks5://proxy.test:1080" },
+      "proxy",
+      "cannot reach the server at https://example.test through the proxy: it has to be one of `http` or `https`, " +
+      "and not of `socks5`",
+    ],
     [
       "ECONNREFUSED",
       { HTTPS_PROXY: "http://proxy.test:3128", NO_PROXY: "localhost,.test" },
