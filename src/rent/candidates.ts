@@ -69,7 +69,9 @@ function nothingFits(listed: readonly Listed[], wanted: Wanted): GpuError {
   const unknown = wanted.types.filter((type) => !listed.some(({ offer }) => offer.type === type));
   if (unknown.length > 0) {
     return new NotFoundError(`there is no instance type ${unknown.map((type) => `\`${type}\``).join(", ")}`, {
-      hint: "`gpu available` lists the types",
+      hint: listed.every(({ provider }) => provider.name === "local")
+        ? "only this computer is known; `gpu configure` sets up a cloud"
+        : "`gpu available` lists the types",
     });
   }
   const limits = [
