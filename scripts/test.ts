@@ -42,7 +42,7 @@ const staticChecks: Section[] = [
   { name: "generated", run: () => check([process.execPath, "scripts/docs.ts", "--check"]) },
 ];
 /** Tests of some folders wait more than they work, so that several processes share them. */
-const shardsOf: Readonly<Record<string, number>> = { unit: 2, system: 2, interop: 3, binary: 2 };
+const shardsOf: Readonly<Record<string, number>> = { unit: 2, system: 2, interop: 4, binary: 2 };
 const folders = ["unit", "types", "transcripts", "system", "interop", "compared", "binary"];
 const testFolders: Section[] = folders.map((folder) => ({
   // `types` is the check of our own.
@@ -87,7 +87,9 @@ printRow("section", "passed", "failed", "skipped", "seconds");
 const startedAt = performance.now();
 // What tests take as given is made beside the static checks.
 const [counts] = await Promise.all([Promise.all(staticChecks.filter(isWanted).map(report)), makeReady()]);
-for (const section of [...testFolders, demo, torture].filter(isWanted)) counts.push(await report(section));
+for (const section of testFolders.filter(isWanted)) counts.push(await report(section));
+// Both mostly wait for machines to come and go.
+counts.push(...await Promise.all([demo, torture].filter(isWanted).map(report)));
 
 const total = counts.reduce(add);
 printCounts("all", total, startedAt);
