@@ -42,7 +42,7 @@ const staticChecks: Section[] = [
   { name: "generated", run: () => check([process.execPath, "scripts/docs.ts", "--check"]) },
 ];
 /** Tests of some folders wait more than they work, so that several processes share them. */
-const shardsOf: Readonly<Record<string, number>> = { unit: 2, system: 2, interop: 4, binary: 2 };
+const shardsOf: Readonly<Record<string, number>> = { unit: 2, system: 2, interop: 3, binary: 2 };
 const folders = ["unit", "types", "transcripts", "system", "interop", "compared", "binary"];
 const testFolders: Section[] = folders.map((folder) => ({
   // `types` is the check of our own.
