@@ -45,6 +45,7 @@ export default async function start([runs = "20"]: readonly string[]): Promise<v
         before: () => rmSync(cache, { recursive: true, force: true }),
       },
       { name: "gpu run --no-check hello.ts", command: [...gpu.slice(0, 2), "--no-check", ...gpu.slice(2)] },
+      { name: "gpu run script.ts", command: [executable, "run", "hello.ts"] },
       { name: "gpu --version", command: [executable, "--version"] },
       { name: "zx hello.mjs", command: [join(bin, "zx"), "hello.mjs"] },
       { name: "tsx hello.ts", command: [join(bin, "tsx"), "hello.ts"] },

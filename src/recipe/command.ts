@@ -21,25 +21,27 @@ const budgetField = {
   }),
 };
 
+const argsField = {
+  args: z.array(z.string()).default([]).meta({ passThrough: true, description: "passed on as a list of text" }),
+};
+
 /** A loaded recipe as a command: its help, its flags and its `--json` come from the same code as every other's. */
 export function recipeCommand(loaded: Exclude<Loaded, { kind: "nothing" }>, parts: CommandParts): Command {
   if (loaded.kind === "recipe") return commandOfRecipe(loaded.recipe, parts);
   return command(parts, {
     summary: `Run the function that ${parts.file.name} exports`,
-    input: z.object({
-      args: z.array(z.string()).default([]).meta({ passThrough: true, description: "passed on as a list of text" }),
-      ...budgetField,
-    }),
+    input: z.object({ ...argsField, ...budgetField }),
     work: ({ args }) => Promise.resolve(loaded.call(z.array(z.string()).parse(args))),
   });
 }
 
-/** A file that exports nothing: importing it is all there is to run. It has no flags of its own. */
+/** A file that exports nothing: importing it is all there is to run. Words behind it are in `process.argv`. */
 export function scriptCommand(parts: CommandParts): Command {
   return command(parts, {
     summary: `Run the script ${parts.file.name}`,
-    input: z.object(budgetField),
-    work: async () => {
+    input: z.object({ ...argsField, ...budgetField }),
+    work: async ({ args }) => {
+      using _lent = parts.session.lendArguments([parts.file.path, ...args]);
       await importRecipe(parts.file);
       if (parts.session.exitCode === undefined && parts.session.hasDeclared) {
         throw new GpuError(`\`${parts.file.name}\` makes a recipe and does not export it`, {

@@ -14,7 +14,7 @@ import type { RunPlan } from "./plan-view.ts";
 import { hearPrints } from "./prints.ts";
 import type { RecordOptions, RunRecord } from "./record.ts";
 import { openScope } from "./scope.ts";
-import { ExitRequested, printToStderr, setTraps, takeExitCode } from "./traps.ts";
+import { ExitRequested, lendArguments, printToStderr, setTraps, takeExitCode } from "./traps.ts";
 
 /** How long a recipe that was told to end may take to close its own scopes, before that is done for it. */
 const lastWordsMs = 1000;
@@ -60,6 +60,11 @@ export class RecipeSession {
   /** Whether `recipe(…)` was called, whatever became of it. */
   get hasDeclared(): boolean {
     return this.#declared > 0;
+  }
+
+  /** What a script finds in `process.argv`, behind the executable. */
+  lendArguments(words: readonly string[]): Disposable {
+    return lendArguments(process, words);
   }
 
   /** Runs code of the recipe and leaves open what it opened: the import of its file. */

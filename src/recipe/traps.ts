@@ -36,6 +36,17 @@ export function setTraps(host: NodeJS.Process, { onExit, onError }: TrapListener
   };
 }
 
+/** Shows a script the words that it was called with, its own path first, until disposed. */
+export function lendArguments(host: NodeJS.Process, words: readonly string[]): Disposable {
+  const { argv } = host;
+  host.argv = [argv[0] ?? "", ...words];
+  return {
+    [Symbol.dispose]() {
+      host.argv = argv;
+    },
+  };
+}
+
 /** Takes what a recipe left in `exitCode` of its process. */
 export function takeExitCode(host: NodeJS.Process): number | undefined {
   const code = host.exitCode;

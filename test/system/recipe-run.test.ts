@@ -82,6 +82,15 @@ describe("a recipe", () => {
     expect(bench.events).toEqual(["start i-1", "stop i-1"]);
   });
 
+  test("may be a script that reads its arguments where any script has them", async () => {
+    const before = process.argv;
+    const said = join(bench.folder, "said.json");
+    bench.write({ "s.ts": `await Bun.write(${JSON.stringify(said)}, JSON.stringify(process.argv.slice(1)));` });
+    expect((await bench.run(["run", "--no-check", "s.ts", "a b", "--flag", "--", "c"])).exitCode).toBe(0);
+    expect(await Bun.file(said).json()).toEqual([join(bench.folder, "s.ts"), "a b", "--flag", "--", "c"]);
+    expect(process.argv).toBe(before);
+  });
+
   test("may be in a folder with any name", async () => {
     bench.write({ "a #1 50%20 b/r s.ts": `export default () => { throw new Error("here"); };` });
     expect((await bench.run(["run", "--no-check", "a #1 50%20 b/r s.ts"])).stderr).toContain(

@@ -185,7 +185,7 @@ const touchingOnly: Readonly<Record<string, { readonly uses: RegExp; readonly wh
   "ci/runner/processes.ts": { uses: /process\.pid\b/, why: "must not end itself" },
   "background/reaping.ts": { uses: /process\.pid\b/, why: "says which process watches" },
   "recipe/session.ts": {
-    uses: /(printToStderr|takeExitCode|setTraps|hearPrints)\(process\b|process\.pid\b/,
+    uses: /(printToStderr|takeExitCode|setTraps|hearPrints|lendArguments)\(process\b|process\.pid\b/,
     why: "a recipe sees the real process: what it does to it is caught and undone; its log says which it is",
   },
 };
