@@ -62,6 +62,7 @@ declare const console: {
   warn(...data: any[]): void;
 };
 declare const process: {
+  readonly argv: readonly string[];
   readonly env: { readonly [name: string]: string | undefined };
   cwd(): string;
   exit(code?: number): never;

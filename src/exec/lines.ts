@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
-import { styleText } from "node:util";
 import type { Attached, Context } from "../command.ts";
 import { oneLine } from "../safe-text.ts";
 import type { Sink } from "../world.ts";
 import { nothingCaptured, wholeCharacters } from "./capture.ts";
 import { prefixedLines } from "./harmless.ts";
 import type { HostOutput, Output } from "./output.ts";
+import { paint } from "../paint.ts";
 
 /** Every line as it comes, behind the name of its machine. */
 export function liveOutput(context: Context, terminal: Attached, hosts: readonly string[]): Output {
@@ -17,7 +17,7 @@ export function liveOutput(context: Context, terminal: Attached, hosts: readonly
     const name = `${oneLine(host)}:`;
     if (!isTTY) return `${name} `;
     const color = colors[(numbers.get(host) ?? 0) % colors.length] ?? "cyan";
-    const shown = context.globals.color ? styleText(color, name, { validateStream: false }) : name;
+    const shown = paint(color, name, context.globals.color);
     return shown + " ".repeat(Math.max(1, width - Bun.stringWidth(name)));
   };
   return {

@@ -1,8 +1,8 @@
-import { styleText } from "node:util";
 import { maskOf } from "../mask.ts";
 import { clockText } from "../runs/text.ts";
 import { safeText } from "../safe-text.ts";
 import { currentRun } from "./current.ts";
+import { paint } from "../paint.ts";
 
 type Level = "info" | "warn" | "error";
 
@@ -34,7 +34,7 @@ function say(level: Level, values: readonly unknown[]): void {
   const text = values.map((value) => (typeof value === "string" ? value : Bun.inspect(value))).join(" ");
   const { isTTY } = terminal.stderr;
   const isColored = isTTY && globals.color && level !== "info";
-  const word = isColored ? styleText(colors[level], words[level], { validateStream: false }) : words[level];
+  const word = isColored ? paint(colors[level], words[level]) : words[level];
   const time = isTTY ? "" : `${clockText(clock.now())} `;
   const line = `${time}${word}${maskOf(terminal).text(safeText(text))}`;
   if (run.say) return run.say(line);

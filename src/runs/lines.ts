@@ -1,6 +1,7 @@
 import type { RunEvent } from "./events.ts";
 import { depthOf, type RunModel, type Step, stepMs } from "./model.ts";
 import { clockText, firstLineOf, lineText, moneyText, plainText, timeText } from "./text.ts";
+import { paint } from "../paint.ts";
 
 /** What a view needs to know of a run beside its events. */
 export interface Costs {
@@ -59,27 +60,22 @@ export function closedLines(
 ): string[] {
   const indent = "  ".repeat(depthOf(model, step));
   const facts = stepFacts(step, { ...costs, now }).join(" · ");
-  const mark = step.error === undefined ? paint("✓", 32, isColored) : paint("✗", 31, isColored);
+  const mark = step.error === undefined ? paint("green", "✓", isColored) : paint("red", "✗", isColored);
   const failed = step.error === undefined
     ? ""
     : `  ${step.isInterrupted ? "interrupted" : lineText(firstLineOf(step.error))}`;
   // A name gives way before time and cost do, and what failed may take more than one line.
   const cells = Math.max(20, Math.min(60, columns - Bun.stringWidth(`${indent}✓   ${facts}`) - 1));
-  const head = `${indent}${mark} ${oneName(step.name, cells)}  ${paint(facts, 2, isColored)}${failed}`;
+  const head = `${indent}${mark} ${oneName(step.name, cells)}  ${paint("dim", facts, isColored)}${failed}`;
   const count = step.tail !== null && step.error === undefined ? 0 : Math.min(step.tail ?? usualTail, usualTail);
   const shown = count === 0 ? [] : step.lastLines.slice(-count);
   const left = step.printedLines - shown.length;
   const more = left > 0 && shown.length > 0 ? [`… ${left} ${left === 1 ? "line" : "lines"} before`] : [];
   return [
     head,
-    ...more.map((line) => `${indent}  ${paint(line, 2, isColored)}`),
+    ...more.map((line) => `${indent}  ${paint("dim", line, isColored)}`),
     ...shown.map((line) => `${indent}  ${isColored ? lineText(line) : plainText(line)}`),
   ];
-}
-
-/** Colours as SGR has them: 2 is dim, 31 red, 32 green, 36 cyan. */
-export function paint(text: string, colour: number, isColored: boolean): string {
-  return isColored ? `\x1b[${colour}m${text}\x1b[0m` : text;
 }
 
 /** A name in few cells and on one line. */

@@ -1,7 +1,8 @@
 import { fitted } from "../terminal/fit.ts";
-import { type Costs, costText, oneName, paint, stepFacts } from "./lines.ts";
+import { type Costs, costText, oneName, stepFacts } from "./lines.ts";
 import { depthOf, type RunModel, type Step } from "./model.ts";
 import { lineText, plainText, timeText } from "./text.ts";
+import { paint } from "../paint.ts";
 
 const spinner = [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"];
 /** How long each picture of the spinner stands, in milliseconds. */
@@ -33,9 +34,9 @@ export function liveLines(options: FrameOptions): string[] {
   const picture = spinner[Math.floor(now / spinnerMs) % spinner.length] ?? "";
   const lines = shown.flatMap((step) => {
     const indent = "  ".repeat(depthOf(model, step));
-    const facts = paint(stepFacts(step, { ...costs, now }).join(" · "), 2, isColored);
+    const facts = paint("dim", stepFacts(step, { ...costs, now }).join(" · "), isColored);
     const detail = step.detail === undefined ? "" : `  ${withoutName(step, plainText(step.detail))}`;
-    const head = `${indent}${paint(picture, 36, isColored)} ${oneName(step.name)}  ${facts}${detail}`;
+    const head = `${indent}${paint("cyan", picture, isColored)} ${oneName(step.name)}  ${facts}${detail}`;
     const tail = tailOf(step, spare);
     spare -= tail.length;
     return [head, ...tail.map((line) => `${indent}  ${isColored ? lineText(line) : plainText(line)}`)];
@@ -68,5 +69,5 @@ function totalLine({ model, costs, now, isColored }: FrameOptions, runningCount:
     timeText(now - began),
     ...(cost === undefined ? [] : [cost]),
   ];
-  return [paint(facts.join(" · "), 2, isColored)];
+  return [paint("dim", facts.join(" · "), isColored)];
 }

@@ -1,5 +1,5 @@
-import { styleText } from "node:util";
 import { reflow } from "./reflow.ts";
+import { paint } from "../paint.ts";
 
 /** What `gpu help <topic>` explains beside commands. Markdown; sessions in it are played by a test. */
 const topics: Readonly<Record<string, () => Promise<string>>> = {
@@ -27,13 +27,9 @@ function readable(markdown: string, { isColored, width }: Page): string {
   const parts = markdown.trimEnd().split(/^(```[^\n]*\n[^]*?^```$|#[^\n]*$)/m);
   return parts.flatMap((part) => {
     const text = part.replace(/^\n|\n$/g, "");
-    if (part.startsWith("#")) return [bold(part.replace(/^#+ /, ""), isColored)];
+    if (part.startsWith("#")) return [paint("bold", part.replace(/^#+ /, ""), isColored)];
     if (!part.startsWith("```")) return part === "" ? [] : reflow(text, width);
     const code = text.split("\n").slice(1, -1);
     return code.map((line) => line === "" ? "" : `    ${line.replace(/^2\| ?/, "")}`);
   }).join("\n");
-}
-
-function bold(text: string, isColored: boolean): string {
-  return isColored ? styleText("bold", text, { validateStream: false }) : text;
 }

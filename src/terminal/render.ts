@@ -1,8 +1,8 @@
-import { styleText } from "node:util";
 import type { Table, View } from "../command.ts";
 import { safeText } from "../safe-text.ts";
 import { fitted } from "./fit.ts";
 import { fitTable } from "./table.ts";
+import { paint } from "../paint.ts";
 
 export interface RenderOptions {
   readonly isTTY: boolean;
@@ -35,7 +35,7 @@ function alignedTable(table: Table, { color, columns = Infinity }: RenderOptions
     kept.map((index) => padded(row[index] ?? "", widths[index] ?? 0)).join("  ").trimEnd()
   );
   const [first = "", ...body] = lines;
-  return [color ? styleText("dim", first, { validateStream: false }) : first, ...body, ""].join("\n");
+  return [paint("dim", first, color), ...body, ""].join("\n");
 }
 
 function padded(cell: string, width: number): string {

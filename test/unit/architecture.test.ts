@@ -14,6 +14,7 @@ const facts = [
   "duration.ts",
   "quote.ts",
   "safe-text.ts",
+  "paint.ts",
   "size.ts",
   "mask.ts",
   "secret-name.ts",

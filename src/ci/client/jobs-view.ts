@@ -1,7 +1,7 @@
-import { styleText } from "node:util";
 import { fitted } from "../../terminal/fit.ts";
 import { render } from "../../terminal/render.ts";
 import { isOver, type Job } from "../job.ts";
+import { paint } from "../../paint.ts";
 
 /** What a key asks for. */
 export type Wish =
@@ -109,8 +109,7 @@ export class JobsView {
 
   #outcome({ success }: Job): string {
     if (success === null) return "-";
-    const text = success ? "✓" : "✗";
-    return this.#isColored ? styleText(success ? "green" : "red", text, { validateStream: false }) : text;
+    return success ? paint("green", "✓", this.#isColored) : paint("red", "✗", this.#isColored);
   }
 }
 

@@ -1,8 +1,8 @@
-import { styleText } from "node:util";
 import { z } from "zod";
 import { openClient, serverParams } from "../../ci/client/command.ts";
 import { askedStates, countsText, Job } from "../../ci/job.ts";
 import { defineCommand, type View, type ViewOptions } from "../../command.ts";
+import { paint } from "../../paint.ts";
 
 export default defineCommand({
   name: "ci list",
@@ -66,9 +66,8 @@ export default defineCommand({
 });
 
 function successText(success: boolean | null, { isTTY, isColored = false }: ViewOptions): string {
-  const text = success === null ? "-" : success ? "✓" : "✗";
-  if (success === null || !isTTY || !isColored) return text;
-  return styleText(success ? "green" : "red", text, { validateStream: false });
+  if (success === null) return "-";
+  return success ? paint("green", "✓", isTTY && isColored) : paint("red", "✗", isTTY && isColored);
 }
 
 /** `2026-11-21T03:35:02.919541Z` as people write it. */

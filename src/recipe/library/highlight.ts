@@ -1,7 +1,5 @@
-import { styleText } from "node:util";
 import { safeText } from "../../safe-text.ts";
-
-type Style = Parameters<typeof styleText>[0];
+import { paint, type Style } from "../../paint.ts";
 
 /** Source with colours, for a terminal. Control characters in it are left out. */
 export function highlight(source: string): string {
@@ -44,7 +42,5 @@ const shape = new RegExp(
 
 /** Each line by itself: a pager shows a page from its middle. */
 function painted(style: Style, text: string): string {
-  return text.split("\n").map((line) => line === "" ? "" : styleText(style, line, { validateStream: false })).join(
-    "\n",
-  );
+  return text.split("\n").map((line) => line === "" ? "" : paint(style, line)).join("\n");
 }
