@@ -261,6 +261,13 @@ async function showTopic(argv: readonly string[], { world }: AppOptions): Promis
 
 /** `gpu help --man` prints gpu(1), `gpu help --man start` the page of a command. */
 async function showMan(argv: readonly string[], { world, version, entries = commands }: AppOptions): Promise<number> {
+  const { topicNames } = await import("./surface/topics.ts");
+  const topic = argv.find((word) => topicNames.includes(word));
+  if (topic !== undefined && !entries.some(({ name }) => name === topic)) {
+    throw new UsageError(`\`${topic}\` is no command, so it has no man page`, {
+      hint: `\`gpu help ${topic}\` explains it`,
+    });
+  }
   const found = findCommand(entries, argv.filter((word) => word !== "--man"));
   if (found.rest.length > 0) throw new UsageError(`\`gpu help --man\` does not take \`${found.rest.join(" ")}\``);
   const { manOverview, manPage } = await import("./surface/man.ts");

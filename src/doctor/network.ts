@@ -3,6 +3,7 @@ import { apiAddress } from "../configure/access.ts";
 import type { Context } from "../command.ts";
 import { messageOf } from "../errors.ts";
 import { reasonOf } from "../files.ts";
+import { parseProxy } from "../http/proxy.ts";
 import type { World } from "../world.ts";
 import type { Check, Finding } from "./check.ts";
 import { configuredProviders, notAsked } from "./keys.ts";
@@ -71,7 +72,7 @@ function proxyFindings({ env }: Pick<World, "env">): Finding[] {
   return ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].flatMap((name): Finding[] => {
     const value = env[name];
     if (!value) return [];
-    const url = URL.parse(value);
+    const url = parseProxy(value);
     if (url === null || !/^https?:$/.test(url.protocol)) {
       // The value may hold a password.
       return [{

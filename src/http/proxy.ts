@@ -11,12 +11,16 @@ export function proxyFor(url: URL, env: Environment): Proxy | undefined {
   if (isExcepted(url, env.no_proxy || env.NO_PROXY || "")) return undefined;
   const names = url.protocol === "https:" ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy", "HTTP_PROXY"];
   for (const variable of names) {
-    const text = env[variable] ?? "";
-    // As curl and `fetch` take it: `proxy:3128` is `http://proxy:3128`.
-    const proxy = text === "" ? null : URL.parse(/^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`);
+    const proxy = parseProxy(env[variable] ?? "");
     if (proxy) return { variable, url: proxy };
   }
   return undefined;
+}
+
+/** The address of a proxy as curl and `fetch` take it: `proxy:3128` is `http://proxy:3128`. Null where it is none. */
+export function parseProxy(text: string): URL | null {
+  if (text === "") return null;
+  return URL.parse(/^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`);
 }
 
 function isExcepted({ hostname, host }: URL, list: string): boolean {

@@ -54,7 +54,7 @@ export function groupHelp(
     ...wrap(
       `\`gpu <command> --help\` shows a command with its flags and examples${
         path.length === 0
-          ? ", `gpu help recipes` what recipes are, `gpu help --man` a man page"
+          ? ", `gpu help recipes` what recipes are, `gpu help hosts` how machines of your own get names, `gpu help --man` a man page"
           : path[0] === "recipe"
           ? ", `gpu help recipes` what recipes are"
           : path[0] === "config"

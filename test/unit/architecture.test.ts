@@ -79,7 +79,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   notify: [...settings, "http"],
   configure: [...settings, "surface", "provider", "models", "terminal"],
-  doctor: [...settings, "configure", "background", "rent", "provider", "hosts"],
+  doctor: [...settings, "configure", "http", "background", "rent", "provider", "hosts"],
   emulate: [...system, "provider", "ssh", "terminal"],
   upgrade: [...system, "http", "ssh"],
   commands: [

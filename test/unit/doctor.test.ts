@@ -209,7 +209,9 @@ describe("the network's variables", () => {
   test.each([
     [{}, "ok", "no proxy"],
     [{ HTTPS_PROXY: "http://me:s3cret@proxy.example:3128" }, "ok", "through proxy.example:3128"],
+    [{ https_proxy: "proxy.example:3128" }, "ok", "through proxy.example:3128"],
     [{ https_proxy: "proxy s3cret" }, "fail", "not the address"],
+    [{ https_proxy: "socks5://me:s3cret@proxy" }, "fail", "not the address"],
     [{ NODE_EXTRA_CA_CERTS: "/nowhere/ca.pem" }, "fail", "cannot be read"],
   ])("%o", async (env, status, detail) => {
     await using home = await setUp({ env });
