@@ -49,11 +49,12 @@ async function install(
   path = "",
   env: Readonly<Record<string, string>> = {},
   mask = "022",
+  installer = "install.sh",
 ) {
   const bin = mkdtempSync(join(folder, "bin-"));
   for (const name of [...always, ...programs]) symlinkSync(Bun.which(name) ?? `/missing/${name}`, join(bin, name));
   const child = Bun.spawn(["/bin/sh", "-c", `umask ${mask}; exec /bin/sh -s -- "$@"`, "sh", ...words], {
-    stdin: Bun.file(join(folder, "install.sh")),
+    stdin: Bun.file(join(folder, installer)),
     stdout: "pipe",
     stderr: "pipe",
     env: { HOME: home, PATH: path === "" ? bin : `${path}:${bin}`, SHELL: "/bin/bash", ...env },
@@ -140,6 +141,29 @@ test("a computer that there is no executable for is told so", async () => {
   expect(exitCode).toBe(1);
   expect(stderr).toContain("there is no executable for the processor riscv64");
   expect(existsSync(installed())).toBe(false);
+});
+
+test.each([
+  ["musl alone", ["lib/ld-musl-x86_64.so.1"], `${platform}-musl`],
+  [
+    "musl beside glibc",
+    ["lib/ld-musl-x86_64.so.1", "lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"],
+    platform,
+  ],
+  ["glibc alone", ["lib64/ld-linux-x86-64.so.2"], platform],
+])("a computer with %s is given what runs there", async (name, loaders, wanted) => {
+  const root = mkdtempSync(join(folder, "root-"));
+  for (const loader of loaders) {
+    mkdirSync(join(root, loader, ".."), { recursive: true });
+    writeFileSync(join(root, loader), "");
+  }
+  const text = readFileSync(join(folder, "install.sh"), "utf8");
+  const elsewhere = text.replace(/(?<= )\/lib(?:64)?\/ld-/g, (path) => `${root}${path}`);
+  expect(elsewhere.split(root)).toHaveLength(4);
+  writeFileSync(join(folder, `${name}.sh`), elsewhere);
+  const { stdout, stderr } = await install([], undefined, "", {}, "022", `${name}.sh`);
+  expect(`${stdout}${stderr}`).toMatch(new RegExp(`gpu-${wanted}\\.tar\\.xz\\b`));
+  expect(stdout.includes("installed gpu 1.1.0")).toBe(wanted === platform);
 });
 
 // Only root may mount a small disk.
