@@ -18,6 +18,11 @@ class Trainer implements AsyncDisposable {
 
   constructor(script: string) {
     mkdirSync(join(this.path, "project"));
+    this.write(script);
+  }
+
+  /** Makes this what is trained with. */
+  write(script: string): void {
     writeFileSync(join(this.path, "project/train.sh"), `mkdir -p checkpoints\n${script}`);
   }
 
@@ -91,11 +96,23 @@ const epochs = (count: number, pause: number) =>
   `for epoch in $(seq ${count}); do echo "epoch $epoch"; echo "$epoch" > "checkpoints/$epoch.pt"; sleep ${pause}; done\n`;
 
 test("a connection that is cut again and again costs no line, no checkpoint and no exit code", async () => {
-  await using trainer = new Trainer(`${epochs(8, 0.3)}exit 7\n`);
+  await using trainer = new Trainer("");
+  // Each epoch waits for a file of its own, so that the next cut finds a connection that lives again.
+  const mayGoOn = (epoch: number | string) => join(trainer.path, `after-${epoch}`);
+  trainer.write(
+    `for epoch in $(seq 8); do echo "epoch $epoch"; echo "$epoch" > "checkpoints/$epoch.pt"
+     until [ -e "${mayGoOn("$epoch")}" ]; do sleep 0.02; done; done\nexit 7\n`,
+  );
   const running = trainer.start("--every", "200ms");
-  for (const epoch of [1, 2, 4, 5, 7]) {
+  const cuts = () => running.said.stderr.match(/^cut: /gm)?.length ?? 0;
+  for (let epoch = 1; epoch <= 8; epoch++) {
     await running.printed(`epoch ${epoch}\n`);
-    running.kill("SIGUSR2");
+    if ([1, 2, 4, 5, 7].includes(epoch)) {
+      const before = cuts();
+      running.kill("SIGUSR2");
+      while (cuts() === before) await Bun.sleep(10);
+    }
+    writeFileSync(mayGoOn(epoch), "");
   }
   const { code, stdout, stderr } = await running.ended();
   const all = Array.from({ length: 8 }, (_, index) => index + 1);
