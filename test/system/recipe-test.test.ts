@@ -16,6 +16,7 @@ import { runApp } from "../../src/app.ts";
 import { commands } from "../../src/commands.ts";
 import { outside } from "../../src/outside.ts";
 import { testRecipe } from "../../src/recipe/module.ts";
+import { createRecipe } from "../../src/recipe/library/create.ts";
 import { TestClock } from "../../src/recipe/rehearse/test-clock.ts";
 import { recipe } from "../../src/recipe/define.ts";
 import { fakeTerminal } from "../fake/terminal.ts";
@@ -56,6 +57,38 @@ async function gpu(argv: readonly string[], env: Record<string, string> = {}) {
   const said = terminal.takeLines().map((line) => line.replace(/^2\| ?/, "")).join("\n");
   return { exitCode, said, stdout: terminal.takeStdout() };
 }
+
+test.each(["minimal", "test-on-gpu", "matrix-exec", "sweep"])(
+  "the test that comes with the template %s passes",
+  async (template) => {
+    const world = { cwd: folder };
+    await createRecipe({ name: "mine", dir: ".", template }, world);
+    const { exitCode, said } = await gpu(["mine.ts"]);
+    expect({ exitCode, said }).toMatchObject({ exitCode: 0, said: expect.stringContaining(" 1 pass\n 0 fail\n") });
+  },
+  60_000,
+);
+
+test("an error of a recipe is shown with the recipe's lines, and none of gpu's own", async () => {
+  write({
+    "lost.ts": `import { gpu, recipe } from "gpu";
+export default recipe({
+  summary: "Lost",
+  async run() {
+    await gpu.ci.check({ dir: "nowhere" });
+  },
+});
+`,
+    "lost.test.ts": `${head}import lost from "./lost.ts";
+test("is not found", async () => expect((await testRecipe(lost)).error).toBeUndefined());
+`,
+  });
+  const { exitCode, said } = await gpu(["lost.ts"]);
+  expect(exitCode).toBe(1);
+  expect(said).toContain("there is no folder `nowhere`\n    at lost.ts:5:");
+  expect(said).not.toContain("test-support");
+  expect(said).not.toContain("/src/");
+}, 60_000);
 
 const head = 'import { expect, test } from "bun:test";\nimport { TestClock, testRecipe } from "gpu";\n';
 const rent = `import { gpu, recipe, sleep, z } from "gpu";

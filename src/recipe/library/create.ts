@@ -27,7 +27,7 @@ export async function createRecipe(
     throw new UsageError(`there is no folder \`${dir}\``, { hint: `\`mkdir ${dir}\` makes it` });
   }
   const source = await template.source();
-  const files = { [`${bare}.ts`]: source, [`${bare}.test.ts`]: testOf(bare, source) };
+  const files = { [`${bare}.ts`]: source, [`${bare}.test.ts`]: testOf(bare, source, template.name) };
   for (const file of Object.keys(files)) {
     if (await lstat(join(folder, file)).then(() => true, () => false)) throw inTheWay(join(dir, file));
   }

@@ -34,21 +34,58 @@ export function getTemplate(name: string): Template {
   });
 }
 
+/** What the test of a recipe needs, where its defaults are not enough on a computer that has nothing. */
+interface Given {
+  readonly imports?: string;
+  readonly before?: string;
+  readonly input: string;
+}
+
+const givenTo: Readonly<Record<string, Given>> = {
+  "test-on-gpu": {
+    imports: `import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+`,
+    before: `// A project whose tests pass.
+const dir = mkdtempSync(join(tmpdir(), "project-"));
+writeFileSync(join(dir, "gpu-ci.yaml"), "test: 'true'\\n");
+afterAll(() => rmSync(dir, { recursive: true }));
+
+`,
+    input: "{ dir }",
+  },
+  "serve-model": {
+    before: `// Anything that answers at /v1/models will do; this needs Python here.
+const server = 'mkdir -p v1 && echo "{}" > v1/models && exec python3 -m http.server "$PORT" --bind 127.0.0.1';
+
+`,
+    input: '{ type: "local", server, port: 18_000 }',
+  },
+  "matrix-exec": { input: '{ rent: ["local"] }' },
+};
+
 /** The test that stands beside a new recipe: it runs to its end for nothing, and leaves nothing. */
-export function testOf(name: string, source: string): string {
-  const outline = outlineOf(source);
-  const required = outline ? parametersOf(outline).filter(({ isRequired }) => isRequired) : [];
-  const input = required.map((parameter) => `${keyOf(parameter.name)}: ${examples[parameter.type]}`).join(", ");
-  return `import { expect, test } from "bun:test";
-import { testRecipe } from "gpu";
+export function testOf(name: string, source: string, template: string): string {
+  const { imports = "", before = "", input = requiredInput(source) } = givenTo[template] ?? {};
+  return `import { ${before.includes("afterAll") ? "afterAll, " : ""}expect, test } from "bun:test";
+${imports}import { testRecipe } from "gpu";
 import recipe from "./${name}.ts";
 
-test("${name} runs to its end and leaves nothing behind", async () => {
-  const { error, leftBehind } = await testRecipe(recipe${input === "" ? "" : `, { input: { ${input} } }`});
+${before}test("${name} runs to its end and leaves nothing behind", async () => {
+  const { error, leftBehind } = await testRecipe(recipe${input === undefined ? "" : `, { input: ${input} }`});
   expect(error).toBeUndefined();
   expect(leftBehind).toEqual([]);
 });
 `;
+}
+
+/** An example of each parameter that has no default; undefined where all have one. */
+function requiredInput(source: string): string | undefined {
+  const outline = outlineOf(source);
+  const required = outline ? parametersOf(outline).filter(({ isRequired }) => isRequired) : [];
+  if (required.length === 0) return undefined;
+  return `{ ${required.map((parameter) => `${keyOf(parameter.name)}: ${examples[parameter.type]}`).join(", ")} }`;
 }
 
 function keyOf(name: string): string {

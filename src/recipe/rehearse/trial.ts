@@ -4,6 +4,7 @@ import { exitCodes, GpuError } from "../../errors.ts";
 import { RunBudget } from "../budget.ts";
 import { recipeCommand } from "../command.ts";
 import type { Recipe } from "../define.ts";
+import { readPlaces } from "../frames.ts";
 import { RecipeSession } from "../session.ts";
 import { heardTerminal } from "./heard.ts";
 import { type RehearsalReport, rehearse } from "./rehearse.ts";
@@ -86,7 +87,7 @@ async function runTrial<T, I extends z.ZodObject>(
     const command = recipeCommand({ kind: "recipe", recipe: tried }, { file, session });
     return await rehearsal.context.invoke(command, []);
   } catch (error) {
-    outcome.error = error instanceof Error ? error : new GpuError(String(error));
+    outcome.error = error instanceof Error ? withoutOwnFrames(error) : new GpuError(String(error));
     // What was returned does not count where the run failed behind it.
     delete outcome.returned;
     return error instanceof GpuError ? error.exitCode : exitCodes.bug;
@@ -94,6 +95,22 @@ async function runTrial<T, I extends z.ZodObject>(
     await session.end(rehearsal.context);
     outcome.report = await rehearsal.end();
   }
+}
+
+/**
+ * A test that fails prints the source of what an error comes from: that is to be the recipe, not all of this. Where no
+ * place is left Bun would print those it remembers, so one is put there.
+ */
+function withoutOwnFrames(error: Error): Error {
+  let each: unknown = error;
+  for (let depth = 0; depth < 10 && each instanceof Error; depth++, each = each.cause) {
+    // A message may name places, too, and Bun would take them for its own.
+    const places = readPlaces((each.stack ?? "").split(each.message).at(-1) ?? "");
+    const frames = places.map(({ file, line, column }) => `${file}:${line}:${column}`);
+    const [shown = ""] = each.message.split("\n", 1);
+    each.stack = [`${each.name}: ${shown}`, ...(frames.length > 0 ? frames : ["testRecipe (gpu)"])].join("\n    at ");
+  }
+  return error;
 }
 
 /** The same command, whose calls are written down. */
