@@ -8,14 +8,14 @@ export const usualGlobals = `declare const usualGlobalsMark: unique symbol;
 interface AbortSignal {
   readonly [usualGlobalsMark]: "AbortSignal";
   readonly aborted: boolean;
-  readonly reason: any;
+  readonly reason: unknown;
   throwIfAborted(): void;
 }
-declare const AbortSignal: { abort(reason?: any): AbortSignal; timeout(milliseconds: number): AbortSignal };
+declare const AbortSignal: { abort(reason?: unknown): AbortSignal; timeout(milliseconds: number): AbortSignal };
 interface AbortController {
   readonly [usualGlobalsMark]: "AbortController";
   readonly signal: AbortSignal;
-  abort(reason?: any): void;
+  abort(reason?: unknown): void;
 }
 declare const AbortController: { new (): AbortController };
 interface URL {
@@ -31,7 +31,7 @@ interface URL {
   toString(): string;
 }
 declare const URL: { new (url: string | URL, base?: string | URL): URL };
-interface ReadableStream<R = any> {
+interface ReadableStream<R = unknown> {
   readonly [usualGlobalsMark]: ["ReadableStream", R];
 }
 interface Blob {
@@ -54,12 +54,12 @@ interface Timer {
 declare function setTimeout(callback: () => void, ms?: number): Timer;
 declare function clearTimeout(timer: Timer | undefined): void;
 declare const console: {
-  debug(...data: any[]): void;
-  error(...data: any[]): void;
-  info(...data: any[]): void;
-  log(...data: any[]): void;
-  table(data?: any): void;
-  warn(...data: any[]): void;
+  debug(...data: unknown[]): void;
+  error(...data: unknown[]): void;
+  info(...data: unknown[]): void;
+  log(...data: unknown[]): void;
+  table(data?: unknown): void;
+  warn(...data: unknown[]): void;
 };
 declare const process: {
   readonly argv: readonly string[];
