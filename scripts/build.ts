@@ -130,7 +130,7 @@ export function generateTypes(): void {
 
 /** All that decides what is compiled, as one hash. */
 function inputHash(): string {
-  const scripts = ["build", "native", "test-support", "types"].map((name) => `scripts/${name}.ts`);
+  const scripts = ["build", "native", "test-support", "types", "usual-globals"].map((name) => `scripts/${name}.ts`);
   return sourcesHash(["src/**", "recipes/**", ...scripts]);
 }
 
