@@ -104,7 +104,7 @@ describe("what is sent", () => {
     await write("settings.yaml", `key: AKIA${"Q".repeat(16)}\n`);
     await write("docs.md", "AKIAIOSFODNN7EXAMPLE is an example, and -----BEGIN PRIVATE KEY-----... too\n");
     await write("tests/key.ts", "const key = `-----BEGIN RSA PRIVATE KEY-----\nMIIEow`;\n");
-    const { warnings } = (await packProject(dir, { ignore: true })).plan;
+    const warnings = await (await packProject(dir, { ignore: true })).warnings();
     expect(warnings).toEqual([
       '"credentials.json" looks like credentials, "deploy/id_ed25519" looks like a private key, ' +
       '"prod.env" looks like a file of variables, "settings.yaml" looks like an AWS key, ' +
@@ -121,7 +121,7 @@ describe("what is sent", () => {
     ["code.ts", `const ci_${"a".repeat(41)} = "-----BEGIN PRIVATE KEY-----\\n...";\n`, undefined],
   ])("%s is looked into", async (name, content, looksLike) => {
     await write(name, content);
-    const { warnings } = (await packProject(dir, { ignore: true })).plan;
+    const warnings = await (await packProject(dir, { ignore: true })).warnings();
     expect(warnings).toEqual(
       looksLike === undefined ? [] : [
         `${JSON.stringify(name)} looks like ${looksLike}, and will be sent; a line in \`.gpuignore\` leaves it out`,

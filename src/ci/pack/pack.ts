@@ -31,12 +31,12 @@ export interface PackProgress {
 /** What will be sent, known before anything is. */
 export interface PackPlan extends Tree {
   readonly bytes: number;
-  /** What a person may want to know before it leaves: secrets by their names, a large project. */
-  readonly warnings: readonly string[];
 }
 
 export interface Pack {
   readonly plan: PackPlan;
+  /** What a person may want to know before it leaves: secrets by their names, a large project. Files are read for it. */
+  warnings(): Promise<string[]>;
   /** The archive, read and packed while it is consumed; a new one at each call. */
   stream(): ReadableStream<Uint8Array>;
 }
@@ -57,7 +57,8 @@ export async function packProject(dir: string, { ignore, except, signal, ...opti
   const bytes = tree.files.reduce((sum, file) => sum + file.bytes, 0);
   const threads = bytes < worthThreadsBytes ? 1 : options.threads;
   return {
-    plan: { ...tree, bytes, warnings: warningsOf(findSuspects(tree.files), bytes) },
+    plan: { ...tree, bytes },
+    warnings: async () => warningsOf(await findSuspects(tree.files, signal), bytes),
     stream: () => ReadableStream.from(archive(tree.files, { ...options, threads, signal })),
   };
 }

@@ -29,15 +29,21 @@ export async function packForCommand({ dir, ignore, use, except }: PackRequest, 
       ),
     onGone: (name) => note(`left out: ${JSON.stringify(name)} went away meanwhile`),
   });
-  const { leftOut, skipped, warnings } = pack.plan;
+  const { leftOut, skipped } = pack.plan;
   if (leftOut.files > 0) {
     const verb = use === "send" ? "sends" : "packs";
     note(`left out as ignored: ${filesText(leftOut.files)}, ${sizeText(leftOut.bytes)} (\`--no-ignore\` ${verb} them)`);
   }
   for (const { name, why } of skipped) note(`left out: ${JSON.stringify(name)}: ${why}`);
-  for (const warning of warnings) note(`warning: ${warning}`);
-  if (use === "send" && warnings.length > 0) await confirmSending(context);
+  if (use === "send" && (await warn(pack, context)).length > 0) await confirmSending(context);
   return pack;
+}
+
+/** Says what one may not want to send, and returns it. */
+export async function warn(pack: Pack, { note }: Context): Promise<string[]> {
+  const warnings = await pack.warnings();
+  for (const warning of warnings) note(`warning: ${warning}`);
+  return warnings;
 }
 
 /** Asks where somebody can be asked. A script that sends its project goes on sending it. */

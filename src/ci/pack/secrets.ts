@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { openFlags } from "./batch.ts";
-import type { TreeFile } from "./tree.ts";
+import { breathing, type TreeFile } from "./tree.ts";
 
 /** A file that looks as if it held a secret, and what it looks like. */
 export interface Suspect {
@@ -48,8 +48,11 @@ const largestBytes = 256 * 2 ** 10;
 const readBytes = 16 * 2 ** 20;
 const settings = /(\.(env|json|ya?ml|toml|ini|cfg|conf|properties|txt|pem|sh|ipynb|tfvars|xml)|(^|\/)[^./]+)$/i;
 
+/** How many files are looked into in one go: some milliseconds. */
+const filesAtATime = 32;
+
 /** Files that look as if they held a secret: by their names, and by what the smaller ones hold, settings first. */
-export function findSuspects(files: readonly TreeFile[]): Suspect[] {
+export async function findSuspects(files: readonly TreeFile[], signal?: AbortSignal): Promise<Suspect[]> {
   const found = new Map<string, string>();
   for (const { name } of files) {
     const base = name.slice(name.lastIndexOf("/") + 1);
@@ -61,7 +64,9 @@ export function findSuspects(files: readonly TreeFile[]): Suspect[] {
   const inOrder = [...small.filter((_, index) => isSetting[index]), ...small.filter((_, index) => !isSetting[index])];
   let left = readBytes;
   const scratch = Buffer.alloc(largestBytes);
+  const breath = breathing(signal, filesAtATime);
   for (const file of inOrder) {
+    await breath();
     left -= file.bytes;
     if (left < 0) break;
     const looksLike = lookInto(readInto(file, scratch));

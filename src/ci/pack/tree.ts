@@ -43,7 +43,7 @@ export async function readTree(
   const files: TreeFile[] = [];
   const leftOut = { files: 0, bytes: 0 };
   const skipped: { name: string; why: string }[] = [];
-  const breath = breathing(signal);
+  const breath = breathing(signal, namesAtATime);
   // A project may be a folder of a repository, whose rules hold in it too.
   const outer = isIgnoring ? (await import("../../transfer/scan.ts")).outerRules(toBytes(root)) : [];
 
@@ -82,11 +82,11 @@ function isNeverSent(name: string): boolean {
 /** How many names are looked at in one go: some milliseconds. */
 const namesAtATime = 500;
 
-/** To be awaited for each name: now and then lets everything else have its turn, and throws when the signal fired. */
-function breathing(signal: AbortSignal | undefined): () => Promise<void> | undefined {
-  let names = 0;
+/** To be awaited for each of many: every so often lets everything else have its turn, and throws when the signal fired. */
+export function breathing(signal: AbortSignal | undefined, every: number): () => Promise<void> | undefined {
+  let count = 0;
   return () => {
-    if (++names % namesAtATime !== 0) return;
+    if (++count % every !== 0) return;
     signal?.throwIfAborted();
     return new Promise((resolve) => setImmediate(resolve));
   };

@@ -53,17 +53,19 @@ export default defineCommand({
       });
     }
     const stdout = output === "-" ? await stdoutFor({ list }, context) : undefined;
-    const { packForCommand } = await import("../../ci/pack/project.ts");
+    const { packForCommand, warn } = await import("../../ci/pack/project.ts");
     const { resolve } = await import("node:path");
     const path = output === undefined || stdout ? undefined : resolve(context.world.cwd, output);
     const pack = await packForCommand({ dir, ignore, use: "write", except: path }, context);
-    const { files, bytes, leftOut, skipped, warnings } = pack.plan;
+    const { files, bytes, leftOut, skipped } = pack.plan;
     const { writeStreamWhole } = await import("../../ci/pack/file.ts");
-    const packedBytes = stdout !== undefined
-      ? await copyTo(stdout, pack.stream())
+    const written = stdout !== undefined
+      ? copyTo(stdout, pack.stream())
       : path !== undefined
-      ? await writeStreamWhole(path, pack.stream())
+      ? writeStreamWhole(path, pack.stream())
       : null;
+    // Nothing leaves this computer, so the look at what it is need not come first.
+    const [packedBytes, warnings] = await Promise.all([written, warn(pack, context)]);
     context.progress(undefined);
     return {
       output: output ?? null,
@@ -72,7 +74,7 @@ export default defineCommand({
       packedBytes,
       leftOut,
       skipped: [...skipped],
-      warnings: [...warnings],
+      warnings,
       list: list ? files.map(({ name, bytes }) => ({ name, bytes })) : null,
     };
   },
