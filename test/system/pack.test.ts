@@ -354,7 +354,7 @@ describe("the archive", () => {
   });
 
   test("tells how far it is, and stops when it is told to", async () => {
-    for (let i = 0; i < 20; i++) await write(`f${i}`, crypto.getRandomValues(new Uint8Array(60_000)));
+    for (let i = 0; i < 40; i++) await write(`f${i}`, crypto.getRandomValues(new Uint8Array(60_000)));
     const seen: PackProgress[] = [];
     const stop = new AbortController();
     const pack = await packProject(dir, {
@@ -364,7 +364,7 @@ describe("the archive", () => {
     });
     const bytes = await new Response(pack.stream()).bytes();
     expect(seen.length).toBeGreaterThan(3);
-    expect(seen.at(-1)).toEqual({ files: 20, bytes: 1_200_000, packedBytes: bytes.length });
+    expect(seen.at(-1)).toEqual({ files: 40, bytes: 2_400_000, packedBytes: bytes.length });
     stop.abort(new Error("enough"));
     await expect(new Response(pack.stream()).bytes()).rejects.toThrow("enough");
   });

@@ -33,8 +33,11 @@ export interface PackDone {
   readonly entries: readonly BatchEntry[];
 }
 
-/** Of libdeflate; at 6 an archive is no larger than what `zip` and `git archive` make. */
-const level = 6;
+/**
+ * Of libdeflate. At 6 alone an archive of sources is 0.5 % smaller than what `zip` and `git archive` make; every third file
+ * at 5, which takes a fifth less time, uses that up.
+ */
+const levels = [6, 5, 6] as const;
 /** Of zlib, for pieces: libdeflate ends a stream with each. */
 const pieceLevel = 4;
 /** From this size on a sample says whether packing is worth it: weights, images and archives mostly do not shrink. */
@@ -48,13 +51,14 @@ export const openFlags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (con
 export function pack(task: PackTask): PackDone {
   if (task.kind === "piece") return { packed: packPiece(task), entries: [] };
   const parts: Uint8Array[] = [];
-  const entries = task.files.map((file): BatchEntry => {
+  const entries = task.files.map((file, index): BatchEntry => {
     let content: Uint8Array<ArrayBuffer>;
     try {
       content = readWhole(file);
     } catch (error) {
       return { error: { code: systemCode(error), message: error instanceof Error ? error.message : String(error) } };
     }
+    const level = levels[index % levels.length];
     const deflated = isWorthPacking(content) ? Bun.deflateSync(content, { library: "libdeflate", level }) : content;
     const method = deflated.length < content.length ? 8 : 0;
     const packed = method === 8 ? deflated : content;

@@ -44,7 +44,7 @@ export interface Pack {
 /** A file up to this size is packed with others in one task; memory is a few times this. */
 const wholeUpTo = 4 * 2 ** 20;
 /** Tasks are so large, or so many files. */
-const batch = { bytes: 512 * 2 ** 10, files: 200 } as const;
+const batch = { bytes: 2 ** 20, files: 200 } as const;
 /** What is smaller is packed before a worker has started. */
 const worthThreadsBytes = 4 * 2 ** 20;
 
