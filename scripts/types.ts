@@ -10,7 +10,7 @@ import { constants, zstdCompressSync } from "node:zlib";
 import manifest from "../package.json" with { type: "json" };
 import { collectSources } from "../src/recipe/imports.ts";
 import { headerBytes, type TypeFiles, writeHeader } from "../src/recipe/types-format.ts";
-import { usualGlobals } from "./usual-globals.ts";
+import { usualGlobals, usualPath } from "./usual-globals.ts";
 import { denoPath, root } from "./toolchain.ts";
 
 const output = join(root, "dist", "types.bin");
@@ -22,22 +22,25 @@ const packages = ["bun-types", "@types/node", "undici-types"];
 
 /** Builds `dist/types.bin` unless it is of the same sources already. Returns its path. */
 export async function buildTypes(): Promise<string> {
-  const sources = await collectSources(entry);
+  const sources = collectSources(entry);
   const own = sources.files.filter(({ path }) => path.startsWith(join(root, "src")));
   const hash = createHash("sha256").update(manifest.version);
   for (const { path, source } of [...own].sort((a, b) => (a.path < b.path ? -1 : 1))) {
     hash.update(`${relative(root, path)}\0${source}\0`);
   }
   for (const name of ["zod", ...packages]) hash.update(readFileSync(join(root, "node_modules", name, "package.json")));
-  hash.update(readFileSync(import.meta.path)).update(usualGlobals);
+  hash.update(readFileSync(import.meta.path)).update(usualGlobals).update(usualPath);
   const key = hash.digest("hex").slice(0, 16);
   if (await builtKey() === key) return output;
 
+  const documented = rollUp();
   const first: TypeFiles = {
-    "gpu.d.ts": `// gpu ${manifest.version} ${key}: made by \`gpu recipe init\`, which also renews it.\n${rollUp()}`,
-    "usual.d.ts": usualGlobals,
+    "gpu.d.ts": await withoutComments(documented),
+    "usual.d.ts": `${usualGlobals}declare module "node:path" {\n${usualPath}}\n`,
   };
-  const second: TypeFiles = {};
+  const second: TypeFiles = {
+    "gpu.d.ts": `// gpu ${manifest.version} ${key}: made by \`gpu recipe init\`, which also renews it.\n${documented}`,
+  };
   for (const name of packages) Object.assign(second, await typesOf(name));
   const [packed, others] = [pack(first), pack(second)];
   await mkdir(join(root, "dist"), { recursive: true });
@@ -48,6 +51,13 @@ export async function buildTypes(): Promise<string> {
   );
   await rename(draft, output);
   return output;
+}
+
+/** Declarations as the checker needs them: it reads all of them at each first run of a recipe. */
+async function withoutComments(declarations: string): Promise<string> {
+  const { default: ts } = await import("typescript");
+  const source = ts.createSourceFile("gpu.d.ts", declarations, ts.ScriptTarget.ESNext);
+  return ts.createPrinter({ removeComments: true }).printFile(source).replace(/^ +/gm, "");
 }
 
 function pack(files: TypeFiles): Uint8Array {

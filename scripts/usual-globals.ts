@@ -53,6 +53,10 @@ interface Timer {
 }
 declare function setTimeout(callback: () => void, ms?: number): Timer;
 declare function clearTimeout(timer: Timer | undefined): void;
+declare function setInterval(callback: () => void, ms?: number): Timer;
+declare function clearInterval(timer: Timer | undefined): void;
+declare const performance: { now(): number };
+declare const crypto: { randomUUID(): string };
 declare const console: {
   debug(...data: unknown[]): void;
   error(...data: unknown[]): void;
@@ -64,7 +68,18 @@ declare const console: {
 declare const process: {
   readonly argv: readonly string[];
   readonly env: { readonly [name: string]: string | undefined };
+  get exitCode(): number | string | null | undefined;
+  set exitCode(code: number | undefined);
   cwd(): string;
   exit(code?: number): never;
 };
+`;
+
+/** The same of the one module of Node's that recipes import most. */
+export const usualPath = `  export function basename(path: string, suffix?: string): string;
+  export function dirname(path: string): string;
+  export function extname(path: string): string;
+  export function join(...paths: string[]): string;
+  export function relative(from: string, to: string): string;
+  export function resolve(...paths: string[]): string;
 `;

@@ -71,6 +71,7 @@ async function dispatch(
   }
   const found = findCommand(entries, argv.length === 1 && argv[0] === "version" ? ["--version"] : argv);
   if (found.kind === "group") return await showGroup(found, options);
+  using _ahead = await found.entry.ahead?.(found.rest, options);
   return await invoke(await found.entry.load(), found.rest, { options, onGlobals });
 }
 
@@ -84,8 +85,9 @@ interface Invocation {
 async function invoke(command: Command, argv: readonly string[], invocation: Invocation): Promise<number> {
   const { options, onGlobals, outer } = invocation;
   const { world, registry = providerRegistry, entries = commands } = options;
-  const { parseArguments } = await import("./surface/argv.ts");
-  const parsed = parseArguments(command, argv, world.env);
+  const { plainWords, toArguments } = await import("./surface/arguments.ts");
+  const words = plainWords(command, argv) ?? (await import("./surface/argv.ts")).parseWords(command, argv);
+  const parsed = toArguments(command, words, world.env);
   if (parsed.kind === "help") {
     const { commandHelp } = await import("./surface/help.ts");
     const { pageWidth } = await import("./surface/reflow.ts");

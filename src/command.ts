@@ -131,6 +131,8 @@ export interface CommandEntry {
   readonly summary: string;
   readonly effect: Effect;
   load(): Promise<Command>;
+  /** Begins what can go on while the command is loaded; what comes back ends that, where it is still going on. */
+  ahead?(argv: readonly string[], given: Pick<Context, "world" | "signal">): Promise<Disposable | undefined>;
 }
 
 /** Flags that every command has. */

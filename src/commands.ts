@@ -374,6 +374,7 @@ export const commands: readonly CommandEntry[] = [
     summary: "Run a recipe",
     effect: "write",
     load: () => import("./commands/run.ts").then((module) => module.default),
+    ahead: async (...given) => await (await import("./commands/run.ahead.ts")).default(...given),
   },
   {
     name: "runs attach",

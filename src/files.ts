@@ -1,3 +1,4 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { chmod, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { GpuError, systemCode } from "./errors.ts";
@@ -41,6 +42,22 @@ export async function replaceWhole(path: string, content: string | Uint8Array, m
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true }).catch(() => {});
+    throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Writes a small file whole or not at all that anybody can make again: quickly, so one of a computer that lost power may be
+ * empty or old.
+ */
+export function writeCache(path: string, content: string): void {
+  const draft = `${path}.${crypto.randomUUID()}.new`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(draft, content, { mode: 0o600, flag: "wx" });
+    renameSync(draft, path);
+  } catch (error) {
+    rmSync(draft, { force: true });
     throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, { cause: error });
   }
 }

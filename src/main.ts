@@ -1,10 +1,10 @@
 // The only file that touches `process`: argv, environment, signals and closed pipes come in, the exit code goes out.
-import { fstatSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 import { basename, isAbsolute } from "node:path";
 import process from "node:process";
 import packageJson from "../package.json" with { type: "json" };
 import type { EndOrders } from "./agent/options.ts";
-import { ClosedPipe, type EndSignal, exitCodes, InterruptedError } from "./errors.ts";
+import { ClosedPipe, type EndSignal, exitCodes, InterruptedError, messageOf, systemCode } from "./errors.ts";
 import type { World } from "./world.ts";
 
 // A recipe may replace `process.exit` for its own time; this is the one that ends.
@@ -16,8 +16,7 @@ async function main(): Promise<void> {
   if (process.argv[2] === ":run") await takeWords();
   const argv = process.argv.slice(2);
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
-    process.stdout.write(`gpu ${packageJson.version}\n`);
-    exit(exitCodes.done);
+    exit(sayVersion());
   }
   // What draws prompts asks the environment.
   if (argv.includes("--no-color") && !argv.slice(0, argv.indexOf("--no-color")).includes("--")) {
@@ -49,6 +48,18 @@ async function main(): Promise<void> {
   leaveOutRelativeCache(world, argv);
   const exitCode = await startRole(argv, world, ending) ?? await startCommand(argv, world, ending);
   exit(isPipeClosed ? exitCodes.done : exitCode);
+}
+
+/** Past the streams of the process, which take longer to load than all that this needs. */
+function sayVersion(): number {
+  try {
+    writeSync(1, `gpu ${packageJson.version}\n`);
+    return exitCodes.done;
+  } catch (error) {
+    if (systemCode(error) === "EPIPE") return exitCodes.done;
+    process.stderr.write(`error: cannot write the output: ${messageOf(error)}\n`);
+    return exitCodes.failed;
+  }
 }
 
 /** The words of a run that another `gpu` started come through stdin, since every user can read a command line. */

@@ -1,9 +1,8 @@
 import { readFileSync, realpathSync, statSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { dirname, extname, isAbsolute, join, resolve } from "node:path";
 import { childEnvironment } from "../env.ts";
 import { GpuError } from "../errors.ts";
-import { readTextIfThere, writeWhole } from "../files.ts";
+import { readTextIfThere, writeCache } from "../files.ts";
 import type { World } from "../world.ts";
 import { codeFrame, shortPath } from "./frames.ts";
 import { collectSources, type Sources } from "./imports.ts";
@@ -22,39 +21,52 @@ export interface Diagnostic {
   readonly frame: string;
 }
 
-type CheckWorld = Pick<World, "cwd" | "env" | "folders" | "random" | "self" | "spawn">;
+/** What a check needs to know. */
+export type CheckWorld = Pick<World, "cwd" | "env" | "folders" | "random" | "self">;
+
+export interface CheckOptions {
+  readonly signal: AbortSignal;
+  /** Called when the checker runs, which is not always needed. */
+  readonly onStart?: (() => void) | undefined;
+}
 
 /**
  * Checks the types of a recipe and of all it imports. The checker is this executable, started as Bun; it is told every
  * file it reads, so that no tsconfig.json, package.json or node_modules/@types of somebody's folder has a say.
  * That nothing was wrong is remembered, by the content of all these files.
  */
-export async function checkRecipe(path: string, world: CheckWorld, signal: AbortSignal): Promise<Diagnostic[]> {
+export async function checkRecipe(
+  path: string,
+  world: CheckWorld,
+  { signal, onStart }: CheckOptions,
+): Promise<Diagnostic[]> {
   if (![".ts", ".mts", ".tsx"].includes(extname(path))) return [];
   const types = await installTypes(world);
   const name = new Bun.CryptoHasher("sha256").update(path).digest("hex").slice(0, 16);
   const verdict = join(types.folder, "verdicts", name);
-  const sources = await collectSources(path);
+  const sources = collectSources(path);
   const key = keyOf(sources, path);
   if (await readTextIfThere(verdict) === key) return [];
 
-  const diagnostics = await findFaults({ path, name, types, world, signal }, sources.packages);
-  if (diagnostics.length === 0) await writeWhole(verdict, key);
+  const diagnostics = await findFaults({ path, name, types, world, signal, onStart }, sources.packages);
+  if (diagnostics.length === 0) writeCache(verdict, key);
   return diagnostics;
 }
 
-interface Checked {
+interface Checked extends CheckOptions {
   readonly path: string;
   readonly name: string;
   readonly types: InstalledTypes;
   readonly world: CheckWorld;
-  readonly signal: AbortSignal;
 }
+
+/** What the few declarations of a quick check know. */
+const usualModules: readonly string[] = ["gpu", "node:path"];
 
 /** First with few globals, which is quick: what is right with them needs no more. */
 async function findFaults(checked: Checked, packages: readonly string[]): Promise<Diagnostic[]> {
   const { path, types, world } = checked;
-  if (packages.every((name) => name === "gpu")) {
+  if (packages.every((name) => usualModules.includes(name))) {
     const { exitCode } = await runChecker(checked, "usual.d.ts");
     if (exitCode === 0) return [];
   }
@@ -88,8 +100,8 @@ export function describeDiagnostics(diagnostics: readonly Diagnostic[]): string 
 }
 
 /** A hash of a recipe and of everything that its types come from, except those that `gpu` itself brings. */
-export async function contentKey(path: string): Promise<string> {
-  return keyOf(await collectSources(path), path);
+export function contentKey(path: string): string {
+  return keyOf(collectSources(path), path);
 }
 
 function keyOf({ files, packages }: Sources, path: string): string {
@@ -118,7 +130,7 @@ async function writeProject({ path, name, types }: Checked, globals: string): Pr
     compilerOptions: { ...compilerOptions, paths: { gpu: [join(types.folder, "gpu.d.ts")] } },
     files: [join(types.folder, globals), path],
   });
-  if (await readFile(project, "utf8").catch(() => undefined) !== text) await writeWhole(project, text);
+  if (await readTextIfThere(project) !== text) writeCache(project, text);
   return project;
 }
 
@@ -142,36 +154,28 @@ async function runChecker(
   checked: Checked,
   globals: string,
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
-  const { types, world, signal } = checked;
+  const { types, world, signal, onStart } = checked;
   const project = await writeProject(checked, globals);
   // Without --no-script it runs `scripts.check` of a package.json; the folder it starts in is ours for the same reason.
   const command = [world.self[0] ?? "", "check", "--no-script", "--no-pretty", "--all", "-p", project];
-  const child = world.spawn(command, {
+  const child = Bun.spawn(command, {
     cwd: types.folder,
     env: childEnvironment(world.env, { BUN_BE_BUN: "1", NO_COLOR: "1", FORCE_COLOR: undefined }),
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
+    windowsHide: true,
+    signal,
+    killSignal: "SIGKILL",
   });
-  const onAbort = () => child.kill("SIGKILL");
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    const ended = new Promise<number>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code) => resolve(code ?? 1));
-    });
-    const [exitCode, stdout, stderr] = await Promise.all([ended, textOf(child.stdout), textOf(child.stderr)]);
-    signal.throwIfAborted();
-    return { exitCode, stdout, stderr };
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-async function textOf(stream: AsyncIterable<Uint8Array> | null): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream ?? []) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+  onStart?.();
+  const [exitCode, stdout, stderr] = await Promise.all([
+    child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  signal.throwIfAborted();
+  return { exitCode, stdout, stderr };
 }
 
 /** Reads `r.ts(2,29): error TS2322: …` and the indented lines behind it; everything else is Bun's advice. */

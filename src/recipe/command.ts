@@ -6,7 +6,8 @@ import { readParams } from "../surface/params.ts";
 import { RunBudget } from "./budget.ts";
 import type { Recipe } from "./define.ts";
 import { isFailure } from "./outcome.ts";
-import { importRecipe, type Loaded, type RecipeFile } from "./load.ts";
+import { importRecipe, type Loaded } from "./load.ts";
+import type { RecipeFile } from "./open.ts";
 import type { RecipeSession } from "./session.ts";
 
 interface CommandParts {

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 
 /**
@@ -31,25 +31,31 @@ export interface Sources {
 }
 
 /** Follows the imports of a file. */
-export async function collectSources(entry: string): Promise<Sources> {
+export function collectSources(entry: string): Sources {
   const files = new Map<string, SourceFile>();
   const packages = new Set<string>();
-  const visit = async (path: string): Promise<boolean> => {
+  const visit = (path: string): boolean => {
     if (files.has(path)) return true;
-    const source = await readFile(path, "utf8").catch(() => undefined);
+    const source = readIfThere(path);
     if (source === undefined) return false;
     files.set(path, { path, source });
     for (const name of importedNames(source)) {
       if (!name.startsWith(".") && !name.startsWith("/")) packages.add(name);
-      else await visitFirst(candidates(join(name.startsWith("/") ? "/" : dirname(path), name)));
+      else visitFirst(candidates(join(name.startsWith("/") ? "/" : dirname(path), name)));
     }
     return true;
   };
-  const visitFirst = async (paths: readonly string[]) => {
-    for (const path of paths) if (await visit(path)) return;
-  };
-  await visit(entry);
+  const visitFirst = (paths: readonly string[]) => void paths.find(visit);
+  visit(entry);
   return { files: [...files.values()], packages: [...packages] };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined; // A folder, or nothing.
+  }
 }
 
 /** Where an import may lead: the file itself, its name with an extension, TypeScript behind a `.js`, a folder's index. */

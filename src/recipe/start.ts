@@ -1,7 +1,8 @@
 import type { Command, Context } from "../command.ts";
 import { GpuError, UsageError } from "../errors.ts";
 import { takeRunFlags } from "./run-flags.ts";
-import type { RecipeFile } from "./load.ts";
+import type { Diagnostic } from "./check.ts";
+import type { RecipeFile } from "./open.ts";
 import type { RecipeSession } from "./session.ts";
 
 /** What `gpu run` was asked for. */
@@ -53,14 +54,16 @@ export class RunAnswer {
 /** Runs a recipe: checks its types, and does what the flags say. */
 export async function startRecipe(asked: RunRequest, context: Context): Promise<RunAnswer> {
   const request = takeRunFlags(asked);
-  const { openRecipe } = await import("./load.ts");
-  const file = await openRecipe(request.file, context.world);
+  const { takeAhead } = await import("./ahead.ts");
+  const { openRecipe } = await import("./open.ts");
+  const ahead = takeAhead(request.file, context.world);
+  const file = ahead?.file ?? await openRecipe(request.file, context.world);
   if (request.watch) {
     const { watchRecipe } = await import("./watch.ts");
     return new RunAnswer({ exitCode: await watchRecipe(context, { file, request }) });
   }
   // What comes next is loaded while the checker runs, in a process of its own.
-  if (request.check) await Promise.all([checkTypes(file, context), loadAhead()]);
+  if (request.check) await Promise.all([checkTypes(file, ahead?.diagnostics, context), loadAhead()]);
   if (request.detach) {
     const { runDetached } = await import("./detach.ts");
     await allowBeside(file, request);
@@ -145,7 +148,7 @@ async function settingsOf(context: Context, { file, request }: Started): Promise
   }
   const { Memory } = await import("./memory.ts");
   const { contentKey } = await import("./check.ts");
-  const content = await contentKey(file.path);
+  const content = contentKey(file.path);
   const isRehearsal = request.emulate !== undefined || request.chaos !== undefined;
   const memory = resume === undefined
     ? Memory.empty()
@@ -171,10 +174,14 @@ async function loadAhead(): Promise<void> {
   await Promise.all([import("./session.ts"), import("./command.ts"), import("./provide.ts"), import("./memory.ts")]);
 }
 
-async function checkTypes({ path, name }: RecipeFile, { world, signal, progress, note }: Context): Promise<void> {
+async function checkTypes(
+  { path, name }: RecipeFile,
+  ahead: Promise<Diagnostic[]> | undefined,
+  { world, signal, progress, note }: Context,
+): Promise<void> {
   const { checkRecipe, describeDiagnostics, isOutdated } = await import("./check.ts");
   progress(`checking ${name}`);
-  const diagnostics = await checkRecipe(path, world, signal);
+  const diagnostics = await (ahead ?? checkRecipe(path, world, { signal }));
   progress(undefined);
   if (diagnostics.length > 0) {
     throw new GpuError(

@@ -3,7 +3,7 @@ export type TypeFiles = Record<string, string>;
 
 /**
  * `types.bin` begins with a line of this length, so that its key is known without unpacking the rest: what every recipe
- * is checked against, and behind it the types of Bun and Node.
+ * is checked against, and behind it what editors are given as well.
  */
 export const headerBytes = 64;
 

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { z } from "zod";
 import { GpuError } from "../errors.ts";
 import { readTextIfThere, reasonOf, writeWhole } from "../files.ts";
 import type { World } from "../world.ts";
@@ -25,7 +24,7 @@ export async function installTypes(world: TypesWorld): Promise<InstalledTypes> {
 /** Adds the types of Bun and Node, for recipes that use more of them than the usual. */
 export async function installAllTypes({ folder }: InstalledTypes, world: TypesWorld): Promise<void> {
   const asset = await openAsset();
-  await layOut({ folder: join(folder, "all"), world, files: () => asset.second() });
+  await layOut({ folder: join(folder, "all"), world, files: async () => (await asset.second()).others });
 }
 
 /**
@@ -34,7 +33,8 @@ export async function installAllTypes({ folder }: InstalledTypes, world: TypesWo
  */
 export async function mendTypes({ folder }: InstalledTypes): Promise<boolean> {
   const asset = await openAsset();
-  const inAll = Object.entries(await asset.second()).map(([path, text]) => [join("all", path), text] as const);
+  const { others } = await asset.second();
+  const inAll = Object.entries(others).map(([path, text]) => [join("all", path), text] as const);
   let isMended = false;
   for (const [path, text] of [...Object.entries(await asset.first()), ...inAll]) {
     if (await readTextIfThere(join(folder, path)) === text) continue;
@@ -44,13 +44,13 @@ export async function mendTypes({ folder }: InstalledTypes): Promise<boolean> {
   return isMended;
 }
 
-/** What is embedded, by path: `gpu.d.ts`, and a `node_modules` with Bun's and Node's types. */
+/** What editors are given: `gpu.d.ts` with its documentation, and by path a `node_modules` with Bun's and Node's types. */
 export async function readTypes(): Promise<
   { readonly version: string; readonly gpu: string; readonly others: TypeFiles }
 > {
   const asset = await openAsset();
-  const { "gpu.d.ts": gpu = "" } = await asset.first();
-  return { version: asset.header.version, gpu, others: await asset.second() };
+  const { documented, others } = await asset.second();
+  return { version: asset.header.version, gpu: documented, others };
 }
 
 /** The key of the embedded types: that of a `gpu.d.ts` which is not old. */
@@ -92,10 +92,10 @@ export async function writeFiles(folder: string, files: TypeFiles): Promise<void
 
 interface Asset {
   readonly header: TypesHeader;
-  /** `gpu.d.ts` and `usual.d.ts`. */
+  /** `gpu.d.ts`, without the documentation, and `usual.d.ts`. */
   first(): Promise<TypeFiles>;
-  /** Below `node_modules`. */
-  second(): Promise<TypeFiles>;
+  /** `gpu.d.ts` with it, and what is below `node_modules`. */
+  second(): Promise<{ readonly documented: string; readonly others: TypeFiles }>;
 }
 
 // `node:fs` opens nothing of what is inside of the executable; `Bun.file` does.
@@ -106,7 +106,10 @@ async function openAsset(): Promise<Asset> {
   return {
     header,
     first: async () => await unpack(await file.slice(headerBytes, boundary).bytes()),
-    second: async () => await unpack(await file.slice(boundary).bytes()),
+    second: async () => {
+      const { "gpu.d.ts": documented = "", ...others } = await unpack(await file.slice(boundary).bytes());
+      return { documented, others };
+    },
   };
 }
 
@@ -121,6 +124,6 @@ async function assetPath(): Promise<string> {
 }
 
 async function unpack(packed: Uint8Array<ArrayBuffer>): Promise<TypeFiles> {
-  const text = (await Bun.zstdDecompress(packed)).toString();
+  const [{ z }, text] = [await import("zod"), (await Bun.zstdDecompress(packed)).toString()];
   return z.record(z.string(), z.string()).parse(JSON.parse(text));
 }

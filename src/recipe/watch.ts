@@ -17,7 +17,7 @@ export async function watchRecipe(context: Context, { file, request }: Started):
   if (request.detach) throw new UsageError("`--watch` and `--detach` contradict each other");
   const words = requestWords({ request: { ...request, watch: false }, globals: context.globals });
   for (;;) {
-    const before = await stampsOf(file.path);
+    const before = stampsOf(file.path);
     const run = start(context, words);
     const changed = await changeOf(context, { before, path: file.path, run });
     if (changed === undefined) return await endOf(context, run);
@@ -71,13 +71,13 @@ async function changeOf(
         }`,
       );
     }
-    const changed = differing(before, await stampsOf(path));
+    const changed = differing(before, stampsOf(path));
     if (changed === undefined) continue;
     // An editor may write in several steps.
-    const settled = await stampsOf(path);
+    const settled = stampsOf(path);
     await world.clock.sleep(lookMs, signal).catch(() => {});
     if (signal.aborted) return undefined;
-    if (differing(settled, await stampsOf(path)) === undefined) return changed;
+    if (differing(settled, stampsOf(path)) === undefined) return changed;
   }
 }
 
@@ -96,8 +96,8 @@ function tell({ pid }: ChildProcess, name: NodeJS.Signals): void {
 
 type Stamps = ReadonlyMap<string, string>;
 
-async function stampsOf(path: string): Promise<Stamps> {
-  const { files } = await collectSources(path);
+function stampsOf(path: string): Stamps {
+  const { files } = collectSources(path);
   const stamps = files.map(({ path: file }) => {
     const found = statSync(file, { throwIfNoEntry: false });
     return [file, `${found?.mtimeMs} ${found?.size}`] as const;

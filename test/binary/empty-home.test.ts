@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../../scripts/toolchain.ts";
-import { Home, useCompiled } from "./compiled.ts";
+import { executable, Home, useCompiled } from "./compiled.ts";
 import project from "../../package.json" with { type: "json" };
 
 useCompiled();
@@ -17,6 +17,20 @@ test("the version, and nothing written for it", async () => {
   });
   expect(existsSync(home.stateFolder)).toBe(false);
 });
+
+test.skipIf(!existsSync("/dev/full"))(
+  "a version that nobody can read is an error where the disk is full, and none where the reader has gone",
+  () => {
+    const version = (line: string) =>
+      Bun.spawnSync(["bash", "-c", line], { env: { PATH: Bun.env.PATH, GPU: executable } });
+    const { exitCode, stderr } = version('"$GPU" --version > /dev/full');
+    expect({ exitCode, stderr: stderr.toString() }).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("cannot write the output"),
+    });
+    expect(version('"$GPU" --version | true; exit "${PIPESTATUS[0]}"').exitCode).toBe(0);
+  },
+);
 
 test("--help names the everyday commands", async () => {
   await using home = new Home();

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
@@ -18,16 +18,14 @@ export default recipe({ summary: "Count", input: z.object({ count: z.number().de
 `;
 
 /** How often the checker itself was started. */
-function countChecks(): { readonly count: number } {
-  const counter = { count: 0 };
-  const { spawn } = bench.world;
-  Object.assign(bench.world, {
-    spawn: (command: readonly string[], options: Parameters<typeof spawn>[1]) => {
-      if (command.includes("--no-script")) counter.count += 1;
-      return spawn(command, options);
+function countChecks(): { readonly count: number } & Disposable {
+  const spy = spyOn(Bun, "spawn");
+  return {
+    get count() {
+      return spy.mock.calls.filter(([command]) => Array.isArray(command) && command.includes("--no-script")).length;
     },
-  });
-  return counter;
+    [Symbol.dispose]: () => spy.mockRestore(),
+  };
 }
 
 test("a recipe that does not type-check does not run, and says where and why", async () => {
@@ -87,7 +85,7 @@ export default recipe({ summary: "Types", async run() {
 });
 
 test("that a recipe is fine is remembered by its content and that of what it imports, types too", async () => {
-  const checks = countChecks();
+  using checks = countChecks();
   bench.write({
     "r.ts": `import type { N } from "./types.ts";\n${good}export const n: N = 1;\n`,
     "types.ts": "export type N = number;\n",

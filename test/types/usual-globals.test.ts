@@ -3,7 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:te
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { buildTypes } from "../../scripts/types.ts";
-import { usualGlobals } from "../../scripts/usual-globals.ts";
+import { usualGlobals, usualPath } from "../../scripts/usual-globals.ts";
+import { shippedRecipes } from "../../src/recipe/library/shipped-list.ts";
 import { type Bench, openBench, removeTestCache } from "../unit/recipe-fixture.ts";
 
 let bench: Bench;
@@ -22,6 +23,10 @@ const interfaces = /^interface .*\{\n(?: .*\n)*\}\n/gm;
  * declares them.
  */
 const compared = `import type {} from "bun";
+import * as path from "node:path";
+declare namespace fewPath {
+${usualPath}}
+const paths: typeof fewPath = path;
 declare namespace few {
 ${unmarked}
 }
@@ -42,9 +47,13 @@ const values = {
 const things: { signal: few.AbortSignal; controller: few.AbortController; url: few.URL; response: few.Response } = values;
 const functions: Pick<
   typeof made,
-  "AbortSignal" | "AbortController" | "URL" | "console" | "process" | "fetch" | "setTimeout" | "clearTimeout"
-> = { AbortSignal, AbortController, URL, console, process, fetch, setTimeout, clearTimeout };
-export default [things, functions];
+  | "AbortSignal" | "AbortController" | "URL" | "console" | "process" | "performance" | "crypto"
+  | "fetch" | "setTimeout" | "clearTimeout" | "setInterval" | "clearInterval"
+> = {
+  ...{ AbortSignal, AbortController, URL, console, process, performance, crypto },
+  ...{ fetch, setTimeout, clearTimeout, setInterval, clearInterval },
+};
+export default [things, functions, paths];
 `;
 
 const check = async (text: string) => {
@@ -62,30 +71,40 @@ test("each of the usual globals is what it is in Bun", async () => {
       "AbortController",
       "AbortSignal",
       "URL",
+      "clearInterval",
       "clearTimeout",
       "console",
+      "crypto",
       "fetch",
+      "performance",
       "process",
+      "setInterval",
       "setTimeout",
       "usualGlobalsMark",
     ],
   );
   expect(await check(compared)).toEqual({ exitCode: 0, stdout: "", stderr: "r.ts is fine" });
   const { stderr } = await check(
-    compared.replace("readonly ok: boolean", "readonly ok: number").replaceAll("cwd(): string", "cwd(): boolean"),
+    compared.replace("readonly ok: boolean", "readonly ok: number").replaceAll("cwd(): string", "cwd(): boolean")
+      .replace(
+        "extname(path: string): string",
+        "extname(path: string): number",
+      ),
   );
   expect(stderr).toContain("Type 'boolean' is not assignable to type 'number'");
   expect(stderr).toContain("Type 'string' is not assignable to type 'boolean'");
+  expect(stderr).toContain("Type 'string' is not assignable to type 'number'");
 });
 
 test("a usual recipe is checked without the types of Bun and Node", async () => {
-  const { stderr } = await check(`import { gpu, recipe, sleep } from "gpu";
+  const { stderr } = await check(`import { join } from "node:path";
+import { gpu, recipe, sleep } from "gpu";
 export default recipe({
   summary: "Usual",
   async run() {
     await using box = await gpu.start({ hours: 1 }, { signal: AbortSignal.timeout(1000) });
     const answer = await fetch(new URL("http://localhost"), { signal: AbortSignal.timeout(1000) });
-    console.log(process.env["HOME"], answer.ok, await box.$\`true\`.text());
+    console.log(join(process.env["HOME"] ?? "", ".cache"), answer.ok, await box.$\`true\`.text());
     await sleep("1s");
   },
 });
@@ -93,6 +112,14 @@ export default recipe({
   expect(stderr).toBe("r.ts is fine");
   expect(hasAll()).toBe(false);
 });
+
+test.each(shippedRecipes.map(({ name, source }) => [name, source] as const))(
+  "@%s is one of these",
+  async (_, source) => {
+    expect((await check(await source())).stderr).toBe("r.ts is fine");
+    expect(hasAll()).toBe(false);
+  },
+);
 
 test("what only looks like a thing of Bun's does not pass for one", async () => {
   const wrong = `import { gpu } from "gpu";\nexport default () => gpu.status({}, { signal: { aborted: true } });\n`;

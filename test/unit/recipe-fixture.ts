@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { runApp } from "../../src/app.ts";
 import { type Command, type CommandEntry, defineCommand, defineStream } from "../../src/command.ts";
+import { commands } from "../../src/commands.ts";
 import { GpuError } from "../../src/errors.ts";
 import { outside } from "../../src/outside.ts";
 import { instanceHandle } from "../../src/recipe/instance-handle.ts";
@@ -72,16 +73,7 @@ export function removeTestCache(): void {
   rmSync(join(tmpdir(), `gpu-test-cache-${process.pid}`), { recursive: true, force: true });
 }
 
-const realCommands: CommandEntry[] = [
-  entry("run", "write", () => import("../../src/commands/run.ts")),
-  entry("recipe check", "read", () => import("../../src/commands/recipe/check.ts")),
-  entry("recipe init", "write", () => import("../../src/commands/recipe/init.ts")),
-  entry("runs show", "read", () => import("../../src/commands/runs/show.ts")),
-];
-
-function entry(name: string, effect: CommandEntry["effect"], load: () => Promise<{ default: unknown }>): CommandEntry {
-  return { name, summary: name, effect, load: async () => (await load()).default as Command };
-}
+const realCommands = commands.filter(({ name }) => ["run", "recipe check", "recipe init", "runs show"].includes(name));
 
 function fakeCommands(events: string[]): CommandEntry[] {
   let count = 0;

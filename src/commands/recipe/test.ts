@@ -45,7 +45,7 @@ export default defineCommand({
       const { checkRecipe, describeDiagnostics } = await import("../../recipe/check.ts");
       for (const { path, name } of files) {
         progress(`checking ${name}`);
-        const diagnostics = await checkRecipe(path, world, signal);
+        const diagnostics = await checkRecipe(path, world, { signal });
         if (diagnostics.length > 0) {
           throw new GpuError(
             `\`${name}\` does not type-check, and no test was run\n${describeDiagnostics(diagnostics)}`,

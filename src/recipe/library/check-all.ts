@@ -2,10 +2,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
 import type { World } from "../../world.ts";
-import { checkRecipe, type Diagnostic } from "../check.ts";
+import { checkRecipe, type CheckWorld, type Diagnostic } from "../check.ts";
 import { shortPath } from "../frames.ts";
 import { importedNames } from "../imports.ts";
-import { openRecipe, ParseError } from "../load.ts";
+import { openRecipe, ParseError } from "../open.ts";
 
 /** What the check says of one recipe. */
 export interface CheckedRecipe {
@@ -17,12 +17,12 @@ export interface CheckedRecipe {
 /** Checks recipes one after the other; none named: all of the current folder, and their tests. */
 export async function checkRecipes(
   files: readonly string[],
-  world: Pick<World, "cwd" | "env" | "folders" | "random" | "self" | "spawn">,
+  world: CheckWorld,
   signal: AbortSignal,
 ): Promise<CheckedRecipe[]> {
   const checked: CheckedRecipe[] = [];
   for (const { path, name } of await (files.length > 0 ? named(files, world) : allHere(world))) {
-    const diagnostics = await checkRecipe(path, world, signal);
+    const diagnostics = await checkRecipe(path, world, { signal });
     checked.push({ file: name, success: diagnostics.length === 0, diagnostics });
   }
   return checked;
