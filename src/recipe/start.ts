@@ -171,7 +171,10 @@ async function settingsOf(context: Context, { file, request }: Started): Promise
 
 /** Where there are two processors, the first run of a recipe is faster by the time that this takes. */
 async function loadAhead(): Promise<void> {
-  await Promise.all([import("./session.ts"), import("./command.ts"), import("./provide.ts"), import("./memory.ts")]);
+  await Promise.all([
+    ...[import("./session.ts"), import("./command.ts"), import("./provide.ts"), import("./memory.ts")],
+    ...[import("./load.ts"), import("./record.ts"), import("./secret-fields.ts")],
+  ]);
 }
 
 async function checkTypes(
