@@ -89,6 +89,7 @@ install() {
   trap 'exit 141' PIPE
   trap 'exit 143' TERM HUP
 
+  bar=
   fetch SHA256SUMS
   verify_signature
   if has xz && has tar; then
@@ -99,6 +100,8 @@ install() {
   listed=$(awk -v file="$file" '$2 == file { print $1 }' "$work/SHA256SUMS")
   [ -n "$listed" ] || fail "this release has no \`$file\`" "$url/SHA256SUMS lists what it has"
   say "downloading $url/$file"
+  # It takes a while where the line is slow, and somebody may be looking.
+  [ ! -t 2 ] || bar=--progress-bar
   fetch "$file"
   [ "$(sha256 "$work/$file")" = "$listed" ] ||
     fail "what was downloaded is not what was released: the checksum of \`$file\` is wrong" 'try again; nothing was installed'
@@ -170,15 +173,27 @@ is_musl() {
 fetch() {
   protocols=http,https
   case $url in https://*) protocols=https ;; esac
-  if has curl; then
-    limited curl -fsSL --proto-redir "=$protocols" --retry 2 --connect-timeout 20 --speed-limit 1000 --speed-time 30 \
-      -o "$work/$1" "$url/$1" 2>"$work/error" && return
+  : >"$work/error"
+  if has curl && [ -n "$bar" ]; then
+    by_curl "$bar" "$1" && return
+  elif has curl; then
+    by_curl -s "$1" 2>"$work/error" && return
   elif has wget; then
     limited wget -nv -T 20 -t 3 -O "$work/$1" "$url/$1" 2>"$work/error" && return
   else
     fail 'this needs curl or wget, and there is neither' "download $url/$1 by other means"
   fi
-  fail "cannot download $url/$1: $(tail -n 1 "$work/error")" 'nothing was installed'
+  why=$(tail -n 1 "$work/error")
+  case "$1 $version $why" in
+    'SHA256SUMS latest '*) ;;
+    'SHA256SUMS '*404*) fail "there is no release ${version#v} at $place" "without \`--version\` the newest is installed" ;;
+  esac
+  fail "cannot download $url/$1${why:+: $why}" 'nothing was installed'
+}
+
+by_curl() {
+  limited curl -fSL "$1" --proto-redir "=$protocols" --retry 2 --connect-timeout 20 --speed-limit 1000 --speed-time 30 \
+    -o "$work/$2" "$url/$2"
 }
 
 # Runs what may write a file of 1 GiB and no more: a server that never ends would fill the disk.

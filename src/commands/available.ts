@@ -46,6 +46,7 @@ export default defineCommand({
       offer.vramGiB >= minVram && offer.pricePerHour <= maxPrice && (!free || offer.regions.length > 0) &&
       (region === undefined || offer.regions.includes(region)) && (!wanted || modelFits(wanted, offer))
     ).map(({ provider, offer }) => toOffer({ provider, ...offer }, models)).toSorted(compareOffers);
+    if (!watch) await sayWhereOnlyLocal(context);
     const most = limit ?? (watch ? Infinity : screenful(context, offers.length));
     if (limit === undefined && offers.length > most) {
       context.note(`the first ${most} of ${offers.length}; \`--limit ${offers.length}\` shows all of them`);
@@ -105,6 +106,12 @@ async function allOffers(context: Context): Promise<{ provider: string; offer: O
     }
   }));
   return lists.flat();
+}
+
+/** Somebody who looks for a GPU and sees this computer alone has not configured a cloud yet. */
+async function sayWhereOnlyLocal({ globals, providerNames, note }: Context): Promise<void> {
+  if (globals.provider !== undefined || (await providerNames()).some((name) => name !== "local")) return;
+  note("only this computer is listed: no cloud is configured yet, `gpu configure` adds one");
 }
 
 /** The first, or the first three where there is room, and how many more there are: `us-west-1 +2`. */

@@ -386,6 +386,36 @@ test("wget says why, as curl does", async () => {
   expect(stderr).toMatch(/cannot download .*SHA256SUMS: .*404/);
 });
 
+test("a release that does not exist is called that, by curl and by wget", async () => {
+  const says = `error: there is no release 7.7 at ${server.url}\nhint: without \`--version\` the newest is installed\n`;
+  for (const program of ["curl", "wget"]) {
+    expect(await install(["--version", "7.7"], [program, "sha256sum"])).toEqual({
+      exitCode: 1,
+      stdout: "",
+      stderr: says,
+    });
+  }
+});
+
+test("on a terminal it is seen how far the download is", async () => {
+  let seen = "";
+  const { promise: end, resolve } = Promise.withResolvers<void>();
+  Bun.spawn(["/bin/sh", join(folder, "install.sh")], {
+    env: { HOME: home, PATH: process.env.PATH, GPU_RELEASE_URL: String(server.url) },
+    terminal: {
+      cols: 80,
+      rows: 24,
+      data(_, bytes) {
+        seen += new TextDecoder().decode(bytes);
+        if (seen.includes("next: gpu start")) resolve();
+      },
+    },
+  });
+  await end;
+  expect(seen).toMatch(/downloading .*\r\n.*#+ +100\.0%/s);
+  expect(versionNow()).toBe("gpu 1.1.0");
+});
+
 test("the one for Windows knows the same place, key and checks", () => {
   const text = readFileSync(join(folder, "install.ps1"), "utf8");
   expect(text).toContain(`'${server.url}'`);
