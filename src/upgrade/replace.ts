@@ -174,10 +174,11 @@ async function* piecesOf(
   { world, service, baseUrl, signal }: Target & { signal: AbortSignal },
 ): AsyncGenerator<Uint8Array> {
   if (body === null) return;
-  using watch = watchQuiet({ clock: world.clock, quietMs: 30_000, signal });
+  // As install.sh: slower than 1 kB/s it would take a day.
+  using watch = watchQuiet({ clock: world.clock, quietMs: 30_000, leastBytes: 30_000, signal });
   try {
     for await (const chunk of abortable(body, watch.signal)) {
-      watch.touch();
+      watch.touch(chunk.length);
       yield chunk;
     }
   } catch (error) {

@@ -11,7 +11,7 @@ interface ReleaseServerOptions {
 }
 
 /** What the next answers are like. */
-export type Trouble = "none" | "cut" | "changed" | "stranger" | "missing" | "silent" | "other";
+export type Trouble = "none" | "cut" | "changed" | "stranger" | "missing" | "silent" | "dripping" | "other";
 
 /** A place with releases on a free port: each is a script that says its version, packed, summed up and signed. */
 export class ReleaseServer implements Disposable {
@@ -80,6 +80,16 @@ export class ReleaseServer implements Disposable {
     if (this.trouble === "cut") return new Response(content.slice(0, content.length / 2));
     if (this.trouble === "silent") {
       return new Response(new ReadableStream({ start: (body) => body.enqueue(content.slice(0, 10)) }));
+    }
+    if (this.trouble === "dripping") {
+      return new Response(
+        new ReadableStream({
+          async pull(controller) {
+            controller.enqueue(Uint8Array.of(0));
+            await Bun.sleep(5);
+          },
+        }),
+      );
     }
     if (this.trouble === "changed") {
       return new Response(Uint8Array.from(content, (byte, index) => index === 99 ? ~byte : byte));
