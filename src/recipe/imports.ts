@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 
 /**
@@ -52,9 +52,10 @@ export function collectSources(entry: string): Sources {
 
 function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8");
+    // A pipe or a device never ends.
+    return statSync(path).isFile() ? readFileSync(path, "utf8") : undefined;
   } catch {
-    return undefined; // A folder, or nothing.
+    return undefined; // It is not there, or may not be read: the check itself says so.
   }
 }
 

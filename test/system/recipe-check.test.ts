@@ -101,6 +101,14 @@ test("that a recipe is fine is remembered by its content and that of what it imp
   expect(checks.count).toBe(3);
 });
 
+test.skipIf(process.platform === "win32")("a pipe that is imported is waited for by nobody", async () => {
+  bench.write({ "r.ts": `import { x } from "./pipe.ts";\nconsole.log(x);\n` });
+  Bun.spawnSync(["mkfifo", join(bench.folder, "pipe.ts")]);
+  const { exitCode, stderr } = await bench.run(["run", "r.ts"]);
+  expect(stderr).toContain("r.ts:1:19: Cannot find module './pipe.ts'");
+  expect(exitCode).toBe(1);
+});
+
 test("nothing in a hostile folder is run or read", async () => {
   bench.write({
     "r.ts": good,
