@@ -1,9 +1,8 @@
-import { appendFileSync, chmodSync, rmSync, statSync, truncateSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import net, { type Socket } from "node:net";
 import packageJson from "../../package.json" with { type: "json" };
-import { GpuError, messageOf } from "../errors.ts";
+import { GpuError } from "../errors.ts";
 import { tryLock } from "../lock.ts";
-import { oneLine } from "../safe-text.ts";
 import type { World } from "../world.ts";
 import { buildOf } from "./build.ts";
 import { readJsonLines, writeJsonLine } from "./lines.ts";
@@ -11,12 +10,12 @@ import { shrink } from "./lean.ts";
 import { preparePlace } from "./place.ts";
 import { SocketFile } from "./socket-file.ts";
 import type { ProviderRegistry } from "../provider/registry.ts";
-import { type Answer, protocolVersion, Request } from "./protocol.ts";
-import { type Reaping, startReaping } from "./reaping.ts";
-import { UnansweredError } from "./question.ts";
+import { openLog } from "./log.ts";
+import { protocolVersion } from "./protocol.ts";
+import { startReaping } from "./reaping.ts";
+import { answerRequest } from "./requests.ts";
 import { lazyTunnels } from "./lazy-tunnels.ts";
 import { lazyVisits } from "./lazy-visits.ts";
-import type { Tunnels } from "./tunnels.ts";
 import { preface } from "./frames.ts";
 import type { Hosted } from "./visits.ts";
 
@@ -51,13 +50,7 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   const place = preparePlace(world);
   using lock = tryLock(place.lock);
   if (!lock) return 0;
-  startLogAnew(place.log);
-  const log = (text: string) => {
-    // On a full disk it goes on without a log: what it holds is worth more.
-    try {
-      appendFileSync(place.log, `${new Date(world.clock.now()).toISOString()} ${oneLine(text)}\n`, { mode: 0o600 });
-    } catch { /* nobody can be told */ }
-  };
+  const log = openLog(place.log, world.clock);
 
   const quit = Promise.withResolvers<string>();
   const sockets = new Set<Socket>();
@@ -79,8 +72,8 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   const visits = lazyVisits({ world, build, idleMs: options.sessionIdleMs, hosted: options.hosted, onChange, log });
   let isServing = false;
   const reaping = await startReaping({ world, registry, log, onChange: () => isServing && onChange() });
-  const handle = (request: Request, gone: AbortSignal) =>
-    answer(request, {
+  const answer = (line: unknown, gone: AbortSignal) =>
+    answerRequest(line, {
       gone,
       tunnels,
       reaping,
@@ -115,7 +108,7 @@ export async function runBackground(world: World, options: BackgroundOptions = {
       }
       for await (const line of readJsonLines(socket, first)) {
         requests++;
-        handleLine(line, (request) => handle(request, gone.signal))
+        answer(line, gone.signal)
           .then((result) => writeJsonLine(socket, result))
           .finally(() => requests--)
           .finally(onChange);
@@ -153,13 +146,6 @@ export async function runBackground(world: World, options: BackgroundOptions = {
   return 0;
 }
 
-const logBytesMax = 1024 * 1024;
-
-/** Nobody rotates it for us. */
-function startLogAnew(path: string): void {
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > logBytesMax) truncateSync(path);
-}
-
 /** The first bytes that come; none where nothing comes. */
 async function firstOf(socket: Socket): Promise<Uint8Array> {
   return await new Promise((resolve) => {
@@ -179,54 +165,4 @@ async function listen(server: net.Server, path: string, platform: NodeJS.Platfor
     server.listen(path, resolve);
   });
   if (platform !== "win32") chmodSync(path, 0o600);
-}
-
-async function handleLine(line: unknown, handle: (request: Request) => Promise<unknown>): Promise<Answer> {
-  const parsed = Request.safeParse(line);
-  if (!parsed.success) {
-    const id = typeof line === "object" && line !== null && "id" in line && typeof line.id === "number" ? line.id : 0;
-    return { id, error: { message: "the background process does not understand the request", kind: "bug" } };
-  }
-  const { id } = parsed.data;
-  try {
-    return { id, result: await handle(parsed.data) };
-  } catch (error) {
-    const { hint, kind } = error instanceof GpuError ? error : { hint: undefined, kind: "bug" as const };
-    const question = error instanceof UnansweredError ? error.question : undefined;
-    return { id, error: { message: messageOf(error), hint, kind, question } };
-  }
-}
-
-interface Parts {
-  /** Fires when who asked goes away. */
-  readonly gone: AbortSignal;
-  readonly tunnels: Tunnels;
-  readonly reaping: Reaping;
-  ping(): unknown;
-  sessions(): unknown;
-  quit(): void;
-}
-
-async function answer(request: Request, { tunnels, reaping, gone, ping, sessions, quit }: Parts): Promise<unknown> {
-  switch (request.method) {
-    case "ping":
-      return ping();
-    case "quit":
-      quit();
-      return null;
-    case "run.watch":
-      return reaping.watch(request.parameters, gone);
-    case "keys":
-      return reaping.remember(request.parameters);
-    case "reaper.status":
-      return reaping.report();
-    case "session.status":
-      return sessions();
-    case "tunnel.start":
-      return await tunnels.start(request.parameters, gone);
-    case "tunnel.status":
-      return tunnels.status(request.parameters);
-    case "tunnel.stop":
-      return await tunnels.stop(request.parameters);
-  }
 }
