@@ -6,6 +6,7 @@ import { destinations, type Side } from "./destinations.ts";
 import type { Files, Stat } from "./files.ts";
 import { type Bytes, folderOf, join, shown } from "./names.ts";
 import { each } from "./pool.ts";
+import { Refusals, type Refused, throwRefused } from "./refused.ts";
 import { type Item, type Skipped, walk } from "./tree.ts";
 
 export interface Copying {
@@ -42,7 +43,10 @@ const filesAtOnce = 48;
 const longBytes = 2 ** 20;
 const longAtOnce = 2;
 
-/** Copies files and folders to one place. */
+/**
+ * Copies files and folders to one place. What of a folder cannot be copied keeps nothing else from it, and is the error at
+ * the end.
+ */
 export async function copyAll(copying: Copying): Promise<Copied> {
   const { sources, to, isDryRun, world, signal, onProgress } = copying;
   const skipped: Skipped[] = [];
@@ -81,7 +85,10 @@ export async function copyAll(copying: Copying): Promise<Copied> {
       resumedBytes += count;
       gauge.skipBytes(count);
     };
-    for (const work of works) await perform(work, copying, { gauge, onResumed });
+    const refused: Refused[] = [];
+    for (const work of works) refused.push(...await perform(work, copying, { gauge, onResumed }));
+    onProgress(undefined);
+    throwRefused(refused);
   }
   onProgress(undefined);
   return { files, bytes, resumedBytes, skipped };
@@ -92,7 +99,12 @@ interface Reporting {
   onResumed(bytes: number): void;
 }
 
-async function perform(work: Work, copying: Copying, { gauge, onResumed }: Reporting): Promise<void> {
+/** Returns what of a folder could not be copied. */
+async function perform(
+  work: Work,
+  copying: Copying,
+  { gauge, onResumed }: Reporting,
+): Promise<readonly Refused[]> {
   const { from, source, destination, root, items } = work;
   const { to: { files: to, path: toPath }, world, isResuming, signal } = copying;
   const copy = async (path: Bytes, isFolderNew: boolean) => {
@@ -107,44 +119,44 @@ async function perform(work: Work, copying: Copying, { gauge, onResumed }: Repor
   if (toPath.endsWith("/") && await to.stat(toPath) === undefined) {
     await to.makeFolder(toPath.replace(/\/+$/, ""), 0o777);
   }
-  if (root.kind === "file") return await copy("", false);
+  if (root.kind === "file") {
+    await copy("", false);
+    return [];
+  }
 
+  const refusals = new Refusals(signal);
   const made = new Set<Bytes>();
   const isRootNew = await ensureFolder(to, destination, { mayBeLink: true });
   if (isRootNew) made.add("");
-  for (const { path, kind } of items) {
+  for (const { path } of items.filter(({ kind }) => kind === "folder")) {
     signal.throwIfAborted();
-    if (kind === "folder" && await ensureFolder(to, join(destination, path), { isNew: made.has(parentOf(path)) })) {
-      made.add(path);
-    }
+    await refusals.attempt(path, async () => {
+      if (await ensureFolder(to, join(destination, path), { isNew: made.has(parentOf(path)) })) made.add(path);
+    });
   }
   const files = items.filter(({ kind }) => kind === "file");
+  const copyFound = ({ path }: Item) => refusals.attempt(path, () => copy(path, made.has(parentOf(path))));
   await Promise.all([
-    each(
-      files.filter(({ bytes }) => bytes < longBytes),
-      filesAtOnce,
-      ({ path }) => copy(path, made.has(parentOf(path))),
-    ),
-    each(
-      files.filter(({ bytes }) => bytes >= longBytes),
-      longAtOnce,
-      ({ path }) => copy(path, made.has(parentOf(path))),
-    ),
+    each(files.filter(({ bytes }) => bytes < longBytes), filesAtOnce, copyFound),
+    each(files.filter(({ bytes }) => bytes >= longBytes), longAtOnce, copyFound),
   ]);
-  await each(items.filter(({ kind }) => kind === "link"), filesAtOnce, async ({ path, target = "" }) => {
-    const place = join(destination, path);
-    const there = made.has(parentOf(path)) ? undefined : await to.lstat(place);
-    if (there?.kind === "folder" || there?.kind === "other") {
-      throw new GpuError(`\`${to.prefix}${shown(place)}\` is in the way of a link`);
-    }
-    if (there !== undefined) await to.remove(place);
-    await to.makeLink(target, place);
-  });
+  const links = items.filter(({ kind }) => kind === "link");
+  await each(links, filesAtOnce, ({ path, target = "" }) =>
+    refusals.attempt(path, async () => {
+      const place = join(destination, path);
+      const there = made.has(parentOf(path)) ? undefined : await to.lstat(place);
+      if (there?.kind === "folder" || there?.kind === "other") {
+        throw new GpuError(`\`${to.prefix}${shown(place)}\` is in the way of a link`);
+      }
+      if (there !== undefined) await to.remove(place);
+      await to.makeLink(target, place);
+    }));
   // Last and from below: what is written into a folder changes its time, and it may be closed to its owner.
   for (const { path, mode, mtime } of items.filter(({ kind }) => kind === "folder").toReversed()) {
-    await to.setFolder(join(destination, path), { mode, mtime });
+    await refusals.attempt(path, () => to.setFolder(join(destination, path), { mode, mtime }));
   }
   if (isRootNew) await to.setFolder(destination, root);
+  return refusals.all;
 }
 
 /** Makes a folder where there is none; `true`: it is new. A link in a tree is not gone through. */

@@ -182,3 +182,26 @@ test("what is in the way of one name stops no other, and no link is gone through
   expect(existsSync(join(folder.path, "taken/kept"))).toBe(true);
   expect(readdirSync(join(folder.path, "outside"))).toEqual([]);
 });
+
+test("what of a copied folder cannot be written is named, and all else arrives", async () => {
+  await using sshd = await startSshd([`ForceCommand exec ${asAnybody} ${sftpServer}`]);
+  await using session = await openSession(sshd);
+  using folder = scratch();
+  const [src, far] = [join(folder.path, "src"), join(folder.path, "far")];
+  const good = { "a": "new", "large": large, "sub/b": "new", "z": "new" };
+  plant(src, { ...good, "closed/x": "new", "closed/new/y": "new", "held/in/deep": "new", "link": "->a" });
+  plant(far, {
+    "a": "before",
+    "closed/x": "before",
+    "held": "a file where a folder must be",
+    "link/inner": "in the way",
+  });
+  for (const path of ["closed/x", "closed"]) chmodSync(join(far, path), path === "closed" ? 0o555 : 0o444);
+  await using to = await there(session, `${far}/`);
+  await expect(copy([here(`${src}/.`)], to)).rejects.toThrow(
+    /^`box:.*\/far\/held` is no folder, and a folder would go there; nor `closed\/new`, `closed\/x`, `link`$/,
+  );
+  for (const [path, content] of Object.entries(good)) expect(readFileSync(join(far, path), "utf8")).toBe(content);
+  expect(harvest(far)).toMatchObject({ "held": expect.stringContaining("a file"), "link/inner": expect.anything() });
+  chmodSync(join(far, "closed"), 0o755);
+});
