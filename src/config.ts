@@ -89,19 +89,19 @@ export async function loadConfig(world: Pick<World, "folders">): Promise<Config>
   return (await parseConfig(path, text)).config;
 }
 
-/** The profile in force: `--profile` or `GPU_PROFILE` (both in `named`), else the configuration's, else an empty one. */
+/** The profile in force, by its name; where nothing names one and there is no `default`, an empty one. */
 export function activeProfile(config: Config, named: string | undefined): Profile {
-  const name = named ?? config.profile;
-  if (name === undefined) return {};
+  const name = profileName(config, named);
   const profile = Object.hasOwn(config.profiles, name) ? config.profiles[name] : undefined;
   if (profile) return profile;
+  if (named === undefined && config.profile === undefined) return {};
   const known = Object.keys(config.profiles);
   throw new UsageError(`there is no profile \`${name}\``, {
     hint: known.length > 0 ? `the configuration has: ${known.join(", ")}` : "the configuration has no `profiles:`",
   });
 }
 
-/** The name of the profile in force: `--profile` or `GPU_PROFILE` (both in `named`), else the configuration's. */
+/** The name of the profile in force: `--profile` or `GPU_PROFILE` (both in `named`), else the configuration's, else `default`. */
 export function profileName(config: Config, named: string | undefined): string {
   return named ?? config.profile ?? "default";
 }

@@ -28,7 +28,7 @@ export const profileCheck: Check = {
   async run({ config, globals, world, registry }): Promise<Finding> {
     const configured = await config();
     const name = profileName(configured, globals.profile);
-    if (globals.profile !== undefined || configured.profile !== undefined) activeProfile(configured, name);
+    activeProfile(configured, globals.profile);
     const provider = globals.provider ?? defaultProvider(configured, world, globals.profile);
     checkProvider(registry, provider);
     const rents = `\`${name}\` rents from ${provider}`;

@@ -66,3 +66,12 @@ test("environment wins over the profile, the profile over local", async () => {
   expect(defaultProvider(config, { env: { GPU_PROVIDER: "local" } }, undefined)).toBe("local");
   expect(() => activeProfile(config, "home")).toThrow("there is no profile `home`");
 });
+
+test("the profile `default` is in force without being named, as `gpu ci login` leaves it", async () => {
+  await write("profiles: { default: { provider: lambda, ci: { server: 'http://ci.example:8000' } } }\n");
+  const config = await loadConfig({ folders });
+  expect(activeProfile(config, undefined).ci?.server).toBe("http://ci.example:8000");
+  expect(defaultProvider(config, { env: {} }, undefined)).toBe("lambda");
+  await write("profiles: { work: { provider: lambda } }\n");
+  expect(activeProfile(await loadConfig({ folders }), undefined)).toEqual({});
+});
