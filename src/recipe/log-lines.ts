@@ -2,7 +2,7 @@ import type { Context } from "../command.ts";
 import { oneName, stepFacts } from "../runs/lines.ts";
 import { RunModel } from "../runs/model.ts";
 import { followLog, readLog } from "../runs/read.ts";
-import { firstLineOf } from "../runs/text.ts";
+import { clockText, firstLineOf } from "../runs/text.ts";
 import type { RunEvent } from "../runs/events.ts";
 import { costsOf, runIdOf } from "./show-run.ts";
 
@@ -39,7 +39,13 @@ function linesOf(
   const nameOf = (id: number) => oneName(model.steps.get(id)?.name ?? "?", 40);
   if (event.kind === "output") {
     const step = event.step === null ? null : nameOf(event.step);
-    return event.text.split("\n").map((text) => ({ kind: "output", step, text }));
+    // `log` says the time itself where it is not on a terminal.
+    const time = step === null && event.stream === "stderr" ? `${clockText(event.time)} ` : "";
+    return event.text.split("\n").map((line) => ({
+      kind: "output",
+      step,
+      text: line.startsWith(time) ? line.slice(time.length) : line,
+    }));
   }
   if (event.kind === "note") return [{ kind: "note", step: null, text: event.text }];
   if (event.kind === "cut") {
