@@ -32,11 +32,9 @@ export interface Recipe<I extends z.ZodObject = z.ZodObject, T = unknown> extend
 /** Of a recipe without parameters. */
 type NoInput = z.ZodObject<Record<never, never>>;
 
+// One signature: of several, TypeScript explains a mistake by the last, and shows another line.
 /** Defines a recipe: `gpu run file.ts` runs what a file exports as its default. */
-export function recipe<T, I extends z.ZodObject = NoInput>(
-  definition: RecipeDefinition<I, T> & { readonly input: I },
-): Recipe<I, T>;
-export function recipe<T>(definition: RecipeDefinition<NoInput, T>): Recipe<NoInput, T>;
+export function recipe<T, I extends z.ZodObject = NoInput>(definition: RecipeDefinition<I, T>): Recipe<I, T>;
 export function recipe(definition: RecipeDefinition<z.ZodObject, unknown>): Recipe {
   findRun()?.declare();
   return { input: z.object({}), ...definition, kind: "recipe" };

@@ -55,6 +55,13 @@ const refused = {
   },
 };
 
+test("a typo in a field of the recipe itself is shown with its line, and nothing else is blamed", async () => {
+  bench.write({ "r.ts": recipe("return mode;").replace("summary:", "budgett: 3,\n  summary:") });
+  const { stderr } = await bench.run(["run", "r.ts"]);
+  expect(stderr).toMatch(/r\.ts:3:3: .*'budgett' does not exist .*Did you mean to write 'budget'\? \(TS2561\)/);
+  expect(stderr).not.toContain("overload");
+});
+
 for (const [mistake, { body, says }] of Object.entries(refused)) {
   test(`${mistake} is refused before anything is rented, with the line`, async () => {
     bench.write({ "r.ts": recipe(body) });
