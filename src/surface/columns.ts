@@ -22,7 +22,7 @@ export function flagLabel(param: Param): string {
 /** What a parameter is, with its default and where else it comes from. */
 export function describe(param: Param): string {
   const facts = [
-    param.type === "strings" && param.place === "flag" ? "may be repeated" : undefined,
+    (param.type === "strings" || param.type === "numbers") && param.place === "flag" ? "may be repeated" : undefined,
     defaultText(param.default),
     param.env ? `or ${param.env}` : undefined,
     param.isRequired && param.place === "flag" ? "required" : undefined,

@@ -5,7 +5,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The value that text on a command line means; `called` is what the person gave it by. */
 export function fromText(param: Param, value: unknown, called: string): unknown {
-  if (param.type === "numbers" && Array.isArray(value)) return value.map((text) => toNumber(text, called));
+  if (param.type === "numbers" && Array.isArray(value)) return value.map((text) => toNumber(text, called, param));
   if (param.type === "number") return toNumber(value, called);
   return value;
 }
@@ -25,7 +25,10 @@ export function fromEnvironment(params: readonly Param[], env: Environment): Rec
 /** Plain decimals only: `0x10` and `1e9` are typing mistakes more often than numbers. */
 export const numberPattern = /^-?(\d+(\.\d*)?|\.\d+)$/;
 
-function toNumber(text: unknown, called: string): number {
+function toNumber(text: unknown, called: string, list?: Param): number {
   if (typeof text === "string" && numberPattern.test(text.trim())) return Number(text);
-  throw new UsageError(`${called} takes a number, not \`${text}\``);
+  const isFlagged = list?.place === "flag" && typeof text === "string" && text.includes(",");
+  throw new UsageError(`${called} takes a number, not \`${text}\``, {
+    hint: isFlagged ? `\`${text.split(",").map((one) => `--${list.flag} ${one.trim()}`).join(" ")}\`` : undefined,
+  });
 }

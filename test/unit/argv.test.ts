@@ -18,6 +18,7 @@ const sample = defineCommand({
     all: z.boolean().default(false).describe("all"),
     bootTimeout: z.number().optional().meta({ description: "time", aliases: ["ready-timeout"] }),
     forward: z.array(z.string()).optional().describe("forward"),
+    rates: z.array(z.number()).optional().describe("rates"),
     kind: z.enum(["one", "two"]).optional().describe("kind"),
     keep: z.number().optional().meta({ implied: "1", description: "keep" }),
   }),
@@ -121,6 +122,10 @@ describe("arguments", () => {
   test("values of the wrong kind are refused by name", () => {
     expect(refusal(["--hours", "soon"]).message).toBe("`--hours` takes a number, not `soon`");
     expect(refusal([], { GPU_LEASE_HOURS: "soon" }).message).toBe("`GPU_LEASE_HOURS` takes a number, not `soon`");
+    expect(refusal(["--rates", "1, 2"])).toEqual({
+      message: "`--rates` takes a number, not `1, 2`",
+      hint: "`--rates 1 --rates 2`",
+    });
     expect(refusal(["--hours", "0x10"]).message).toBe("`--hours` takes a number, not `0x10`");
     expect(refusal(["--hours", "-1"]).message).toBe("`--hours` must be more than 0");
     expect(refusal(["--hours"]).message).toBe("`--hours` needs a value");
