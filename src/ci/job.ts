@@ -97,11 +97,19 @@ export type CiEvent =
     readonly type: "complete";
     /** Its tests passed. */
     readonly success: boolean;
+    /** How it ended where its tests did not end it. */
+    readonly status?: "cancelled" | "lost";
     /** What is known where the job itself said nothing. */
     readonly reason?: string;
     /** How many tests passed, failed and were skipped, where that is known. */
     readonly results?: TestCounts;
   };
+
+/** The end of a job that is over. */
+export function endOf(job: Job): Extract<CiEvent, { type: "complete" }> {
+  const status = job.status === "cancelled" || job.status === "lost" ? job.status : undefined;
+  return { type: "complete", success: job.success === true, ...(status !== undefined && { status }) };
+}
 
 /** An event on the wire. */
 export const WireEvent = z.discriminatedUnion("type", [

@@ -2378,6 +2378,8 @@ export type CiSubmitTestOutput = {
   type: "complete";
   /** whether its tests passed */
   success: boolean;
+  /** how it ended where its tests did not end it */
+  status?: "cancelled" | "lost";
   /** what is known where the job itself said nothing */
   reason?: string;
   /** how many tests passed, failed and were skipped, where that is known */
@@ -2570,6 +2572,8 @@ export type CiWaitOutput = {
   type: "complete";
   /** whether its tests passed */
   success: boolean;
+  /** how it ended where its tests did not end it */
+  status?: "cancelled" | "lost";
   /** what is known where the job itself said nothing */
   reason?: string;
   /** how many tests passed, failed and were skipped, where that is known */
@@ -2643,6 +2647,8 @@ export type CiWatchOutput = {
   type: "complete";
   /** whether its tests passed */
   success: boolean;
+  /** how it ended where its tests did not end it */
+  status?: "cancelled" | "lost";
   /** what is known where the job itself said nothing */
   reason?: string;
   /** how many tests passed, failed and were skipped, where that is known */

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { viewEvent } from "../../src/ci/client/command.ts";
+import { endOf } from "../../src/ci/job.ts";
 import { readVariables } from "../../src/ci/client/variables.ts";
 import { openWhole } from "../../src/ci/whole-file.ts";
 import { readForm } from "../../src/ci/server/multipart.ts";
@@ -242,4 +243,13 @@ describe("what a command says at the end", () => {
     expect(said(true)).toEqual({ stderr: "The test command ended with exit code 0: 1 passed, 2 failed, 0 skipped." });
     expect(said(false)).toEqual({ stderr: "The tests failed: 1 passed, 2 failed, 0 skipped." });
   });
+});
+
+test("a job that was cancelled or lost did not fail by its tests", () => {
+  const job = { job_id: "j", status: "cancelled", success: false, start_time: null, end_time: null };
+  expect(endOf(job)).toEqual({ type: "complete", success: false, status: "cancelled" });
+  expect(endOf({ ...job, status: "completed" })).toEqual({ type: "complete", success: false });
+  expect(viewEvent(endOf(job))).toEqual({ stderr: "The job was cancelled." });
+  expect(viewEvent(endOf({ ...job, status: "lost" }))).toEqual({ stderr: "The job was lost." });
+  expect(viewEvent(endOf({ ...job, status: "completed" }))).toEqual({ stderr: "The tests failed." });
 });

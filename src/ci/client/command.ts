@@ -54,6 +54,7 @@ export const CiEventOutput: z.ZodType<CiEventOutput> = z.discriminatedUnion("typ
   z.object({
     type: z.literal("complete").describe("the job is over"),
     success: z.boolean().describe("whether its tests passed"),
+    status: z.enum(["cancelled", "lost"]).optional().describe("how it ended where its tests did not end it"),
     reason: z.string().optional().describe("what is known where the job itself said nothing"),
     results: TestCounts.optional().describe("how many tests passed, failed and were skipped, where that is known"),
   }),
@@ -127,7 +128,8 @@ export function viewEvent(event: CiEventOutput): View {
   // A test line may end well whatever its report says; its exit code is what counts.
   const isOdd = event.success && (event.results?.failed ?? 0) > 0;
   const passed = isOdd ? "The test command ended with exit code 0" : "The tests passed";
-  const outcome = `${event.success ? passed : "The tests failed"}${counts}.`;
+  const failed = event.status === undefined ? "The tests failed" : `The job was ${event.status}`;
+  const outcome = `${event.success ? passed : failed}${counts}.`;
   return { stderr: event.reason === undefined ? outcome : `${event.reason}\n${outcome}` };
 }
 

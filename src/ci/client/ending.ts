@@ -1,6 +1,6 @@
 import { isPassing } from "../../http/errors.ts";
 import { oneLine } from "../../safe-text.ts";
-import { type CiEvent, type Feature, isOver, type Job } from "../job.ts";
+import { type CiEvent, endOf, type Feature, isOver, type Job } from "../job.ts";
 import type { Place } from "./place.ts";
 
 interface EndingOptions {
@@ -38,10 +38,10 @@ export class Ending {
     if (job === undefined) return { end: { type: "complete", success } };
     const results = job.results ? { results: job.results } : {};
     if (!isOver(job)) return this.#waiting(job);
-    if (isOurs) return { end: { type: "complete", success: job.success === true, ...results } };
+    if (isOurs) return { end: { ...endOf(job), ...results } };
     // A plain server says `false` also of a job that still waits or whose end it has not noted yet.
     if (!this.#isDoubted && isDoubtful(job, this.#place)) return this.#waiting(job);
-    return { end: { type: "complete", success: job.success === true, ...silence(job, this.#place) } };
+    return { end: { ...endOf(job), ...silence(job, this.#place) } };
   }
 
   /** After a stream that ended in order without a `complete`: a proxy closes idle ones, a plain server may forget it. */
@@ -53,7 +53,7 @@ export class Ending {
     const job = await getJob(this.#jobId);
     if (!isOver(job) || hasNews || !this.#isDoubted) return this.#waiting(job);
     const reason = `${server} broke the log off, twice at the same place: its end may be missing`;
-    return { end: { type: "complete", success: job.success === true, reason, ...silence(job, this.#place) } };
+    return { end: { ...endOf(job), reason, ...silence(job, this.#place) } };
   }
 
   #waiting(job: Job): Found {

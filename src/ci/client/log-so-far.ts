@@ -1,6 +1,6 @@
 import type { Clock } from "../../world.ts";
 import type { CiClient, CiEventLots } from "./client.ts";
-import { type CiEvent, isOver } from "../job.ts";
+import { type CiEvent, endOf, isOver } from "../job.ts";
 
 /** A plain server never says where the present is: after so long without a line it is there, in milliseconds. */
 const presentMs = 1_500;
@@ -24,7 +24,7 @@ export async function* logSoFar(client: CiClient, jobId: string, options: LogSoF
   if (tail !== undefined) {
     const lines = tail.match(/[^\n]*\n|[^\n]+$/g) ?? [];
     yield lines.map((data) => ({ type: "log" as const, data }));
-    if (isOver(job)) yield [{ type: "complete", success: job.success === true }];
+    if (isOver(job)) yield [endOf(job)];
     return;
   }
   const lots = isOver(job)
