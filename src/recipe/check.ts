@@ -4,6 +4,7 @@ import { childEnvironment } from "../env.ts";
 import { GpuError } from "../errors.ts";
 import { readTextIfThere, writeCache } from "../files.ts";
 import type { World } from "../world.ts";
+import { withAdvice } from "./advice.ts";
 import { codeFrame, shortPath } from "./frames.ts";
 import { collectSources, type Sources } from "./imports.ts";
 import { installAllTypes, type InstalledTypes, installTypes, mendTypes, typesKey } from "./types.ts";
@@ -188,18 +189,10 @@ function readDiagnostics(output: string, { from, cwd }: { from: string; cwd: str
       found.push({ file: realFile(file, from), line: Number(line), column: Number(column), code, message });
     } else if (last && /^\s+\S/.test(text)) last.message += `\n${text}`;
   }
-  return found.map((diagnostic) => ({
-    ...diagnostic,
-    message: withAwaitHint(diagnostic),
-    file: shortPath(diagnostic.file, cwd),
-    frame: codeFrame(diagnostic),
-  }));
-}
-
-/** TypeScript knows that an `await` is missing, and says so only to editors. */
-function withAwaitHint({ code, message }: { code: string; message: string }): string {
-  const isMissing = code === "TS2339" && /does not exist on type 'Promise</.test(message);
-  return isMissing ? `${message}\n  Did you forget to use 'await'?` : message;
+  return found.map((diagnostic) => {
+    const file = shortPath(diagnostic.file, cwd);
+    return { ...diagnostic, message: withAdvice({ ...diagnostic, file }), file, frame: codeFrame(diagnostic) };
+  });
 }
 
 function realFile(file: string, from: string): string {

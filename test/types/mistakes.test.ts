@@ -43,7 +43,12 @@ const refused = {
   },
   "a space in a span of time": {
     body: 'await box.$`true`.timeout("5 m");',
-    says: /r\.ts:7:\d+: Argument of type '"5 m"' is not assignable to parameter of type 'Duration'/,
+    says:
+      /r\.ts:7:\d+: Argument of type '"5 m"' is not assignable to parameter of type 'Duration'\.\n {2}A span is text like "90s"/,
+  },
+  "a package that is not installed": {
+    body: 'await import("asciichart");',
+    says: /r\.ts:7:\d+: Cannot find module 'asciichart' .*\n {2}`gpu recipe add asciichart` installs it\. \(TS2307\)/,
   },
   "a missing await, its result used": {
     body: "const { stdout } = box.$`uname`;",
