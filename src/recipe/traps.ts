@@ -36,13 +36,17 @@ export function setTraps(host: NodeJS.Process, { onExit, onError }: TrapListener
   };
 }
 
-/** Shows a script the words that it was called with, its own path first, until disposed. */
-export function lendArguments(host: NodeJS.Process, words: readonly string[]): Disposable {
+/** Shows a script its path and the words that it was called with, until disposed. */
+export function lendArguments(host: NodeJS.Process, [path = "", ...words]: readonly string[]): Disposable {
   const { argv } = host;
-  host.argv = [argv[0] ?? "", ...words];
+  const { main } = Bun;
+  host.argv = [argv[0] ?? "", path, ...words];
+  // `if (import.meta.main)` holds in the file that is run; TypeScript does not know that this can be set.
+  Reflect.set(Bun, "main", path);
   return {
     [Symbol.dispose]() {
       host.argv = argv;
+      Reflect.set(Bun, "main", main);
     },
   };
 }
