@@ -12,9 +12,10 @@ export function isJobVariable(key: string): boolean {
 
 /**
  * Reads a file of variables: `NAME=value` a line, `export` before it or not; `#` begins a comment line. A value in
- * single quotes stands as it is, one in double quotes knows `\n`, `\"`, `\\` and `\$`; both may span lines.
+ * single quotes stands as it is, one in double quotes knows `\n`, `\"`, `\\` and `\$`; both may span lines. `file` is what
+ * the file is called.
  */
-export function parseEnvFile(text: string): Record<string, string> {
+export function parseEnvFile(text: string, file: string): Record<string, string> {
   const variables: Record<string, string> = {};
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
   for (let index = 0; index < lines.length; index++) {
@@ -23,8 +24,8 @@ export function parseEnvFile(text: string): Record<string, string> {
     const at = line.indexOf("=");
     const key = line.slice(0, Math.max(0, at)).replace(/^export\s+/, "").trim();
     // The line itself may be a secret, so only its number is told.
-    if (!name.test(key)) throw new UsageError(`line ${index + 1} of the file of variables is not \`NAME=value\``);
-    if (kept.test(key)) throw new UsageError(`the variable \`${key}\` cannot be set for a job`);
+    if (!name.test(key)) throw new UsageError(`line ${index + 1} of \`${file}\` is not \`NAME=value\``);
+    if (kept.test(key)) throw new UsageError(`the variable \`${key}\` of \`${file}\` cannot be set for a job`);
     let value = line.slice(at + 1).trim();
     const quote = value[0];
     if (quote === '"' || quote === "'") {
@@ -33,7 +34,7 @@ export function parseEnvFile(text: string): Record<string, string> {
       let end = endOfQuote(value, quote);
       while (end < 0) {
         if (++index >= lines.length) {
-          throw new UsageError(`the quote of line ${begun} of the file of variables has no end`);
+          throw new UsageError(`the quote of line ${begun} of \`${file}\` has no end`);
         }
         value += `\n${lines[index]}`;
         end = endOfQuote(value, quote);

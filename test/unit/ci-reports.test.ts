@@ -92,7 +92,7 @@ describe("a file of variables", () => {
   test("holds a variable a line, in quotes where it must", () => {
     const text =
       '# a\nexport A=1\nB = two words # not this\nC=\'$A \\n\'\nD="x\\n\\"y\\" \\$A"\nE=\nF="line\nline"\nG=a#b\r\n';
-    expect(parseEnvFile(text)).toEqual({
+    expect(parseEnvFile(text, "a.env")).toEqual({
       A: "1",
       B: "two words",
       C: "$A \\n",
@@ -104,8 +104,8 @@ describe("a file of variables", () => {
   });
 
   test("that cannot be read says where, and never what stands there", () => {
-    expect(() => parseEnvFile("A=1\nhunter22\n")).toThrow("line 2 of the file of variables is not `NAME=value`");
-    expect(() => parseEnvFile("A='open\n")).toThrow("the quote of line 1");
-    expect(() => parseEnvFile("GPU_MACHINE=x")).toThrow("cannot be set for a job");
+    expect(() => parseEnvFile("A=1\nhunter22\n", "a.env")).toThrow("line 2 of `a.env` is not `NAME=value`");
+    expect(() => parseEnvFile("A='open\n", "a.env")).toThrow("the quote of line 1");
+    expect(() => parseEnvFile("GPU_MACHINE=x", "a.env")).toThrow("cannot be set for a job");
   });
 });

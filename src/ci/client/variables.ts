@@ -21,7 +21,8 @@ export async function readVariables(file: string, where: Where): Promise<Record<
   const stop = () => interrupted.reject(signal.reason);
   signal.addEventListener("abort", stop, { once: true });
   try {
-    return parseEnvFile((await Promise.race([readShort(file, where), interrupted.promise])).toString("utf8"));
+    const bytes = await Promise.race([readShort(file, where), interrupted.promise]);
+    return parseEnvFile(bytes.toString("utf8"), file);
   } finally {
     signal.removeEventListener("abort", stop);
   }
