@@ -112,6 +112,19 @@ describe("what is sent", () => {
     ]);
   });
 
+  test("many that look like secrets are named where one asks for the list", async () => {
+    for (const letter of "abcdefg") await write(`${letter}.env`);
+    const pack = await packProject(dir, { ignore: true });
+    expect(await pack.warnings()).toEqual([
+      expect.stringMatching(
+        /^"a\.env" .*"e\.env" looks like [^"]*, and 2 more \(`gpu ci pack --list` names them\), and/,
+      ),
+    ]);
+    expect(await pack.warnings({ isWhole: true })).toEqual([
+      expect.stringMatching(/"g\.env" looks like [^"]*, and will/),
+    ]);
+  });
+
   test.each([
     ["aws.txt", `AWS_SECRET_ACCESS_KEY=${"k".repeat(40)}\n`, "an AWS key"],
     ["it.json", `{"private_key":"-----BEGIN PRIVATE KEY-----\\n${"M".repeat(64)}\\n"}`, "a private key"],

@@ -4,7 +4,7 @@ import type { PackDone } from "./batch.ts";
 import { failure, type OnGone, packLarge } from "./large.ts";
 import { PackPool } from "./pool.ts";
 import { findSuspects } from "./secrets.ts";
-import { warningsOf } from "./warnings.ts";
+import { type WarningOptions, warningsOf } from "./warnings.ts";
 import { readTree, type Tree, type TreeFile } from "./tree.ts";
 import { ZipWriter } from "./zip.ts";
 
@@ -36,7 +36,7 @@ export interface PackPlan extends Tree {
 export interface Pack {
   readonly plan: PackPlan;
   /** What a person may want to know before it leaves: secrets by their names, a large project. Files are read for it. */
-  warnings(): Promise<string[]>;
+  warnings(options?: WarningOptions): Promise<string[]>;
   /** The archive, read and packed while it is consumed; a new one at each call. */
   stream(): ReadableStream<Uint8Array>;
 }
@@ -58,7 +58,7 @@ export async function packProject(dir: string, { ignore, except, signal, ...opti
   const threads = bytes < worthThreadsBytes ? 1 : options.threads;
   return {
     plan: { ...tree, bytes },
-    warnings: async () => warningsOf(await findSuspects(tree.files, signal), bytes),
+    warnings: async (how) => warningsOf({ ...how, suspects: await findSuspects(tree.files, signal), bytes }),
     stream: () => ReadableStream.from(archive(tree.files, { ...options, threads, signal })),
   };
 }

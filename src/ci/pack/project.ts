@@ -3,6 +3,7 @@ import type { Context } from "../../command.ts";
 import { GpuError } from "../../errors.ts";
 import { type Pack, packProject } from "./pack.ts";
 import { filesText, sizeText } from "./text.ts";
+import type { WarningOptions } from "./warnings.ts";
 
 export interface PackRequest {
   readonly dir: string;
@@ -40,8 +41,8 @@ export async function packForCommand({ dir, ignore, use, except }: PackRequest, 
 }
 
 /** Says what one may not want to send, and returns it. */
-export async function warn(pack: Pack, { note }: Context): Promise<string[]> {
-  const warnings = await pack.warnings();
+export async function warn(pack: Pack, { note }: Context, how?: WarningOptions): Promise<string[]> {
+  const warnings = await pack.warnings(how);
   for (const warning of warnings) note(`warning: ${warning}`);
   return warnings;
 }

@@ -65,7 +65,7 @@ export default defineCommand({
       ? writeStreamWhole(path, pack.stream())
       : null;
     // Nothing leaves this computer, so the look at what it is need not come first.
-    const [packedBytes, warnings] = await Promise.all([written, warn(pack, context)]);
+    const [packedBytes, warnings] = await Promise.all([written, warn(pack, context, { isWhole: list })]);
     context.progress(undefined);
     return {
       output: output ?? null,
