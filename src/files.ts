@@ -69,6 +69,7 @@ const reasons: Readonly<Record<string, string>> = {
   SQLITE_FULL: "the disk is full",
   EDQUOT: "the disk quota is used up",
   EROFS: "the disk is read-only",
+  ENOENT: "there is no such file or folder",
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is not a folder",
   EEXIST: "a file is in the way",
