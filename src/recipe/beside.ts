@@ -15,7 +15,7 @@ export async function besideRecipe(
       context,
       track: (record, start) => calls.track(record, () => start(scope)),
       add: (record) => calls.add(record),
-      within: (inner) => own(outer.within(inner), inner),
+      within: (inner, branch) => own(outer.within(inner, branch), inner),
     };
     return scope;
   };

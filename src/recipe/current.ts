@@ -43,8 +43,11 @@ export interface CurrentRun extends ApiScope {
   step<T>(key: string, work: () => Promise<T>): Promise<T>;
   /** Plans what would be done instead of doing it: `gpu run --dry-run`. */
   readonly planner: Planner | undefined;
-  /** The same run with another context: what is started in there ends with its signal. */
-  within(context: Context): CurrentRun;
+  /**
+   * The same run with another context: what is started in there ends with its signal. `branch` stands before the names
+   * of its steps, where several do the same beside each other.
+   */
+  within(context: Context, branch?: string): CurrentRun;
 }
 
 const storage = new AsyncLocalStorage<CurrentRun>();

@@ -2,6 +2,7 @@ import { messageOf } from "../errors.ts";
 import { derive } from "../surface/child.ts";
 import { trackCall } from "./calls.ts";
 import { currentRun, inRun } from "./current.ts";
+import { oneName } from "../runs/lines.ts";
 import { PlanEnds } from "./planner.ts";
 
 /** How several pieces of work run beside each other. */
@@ -18,7 +19,7 @@ export interface ParallelOptions {
 /**
  * Calls `fn` for each item, several at once, and returns the results in the order of the items. The first failure ends
  * the others: their calls are aborted, and they are waited for, so that what they opened is closed before it is thrown.
- * With `failFast: false` all run to their end.
+ * With `failFast: false` all run to their end. What an item does is shown with its name before it.
  *
  * ```ts
  * const times = await parallel(["gpu_1x_a10", "gpu_1x_h100"], async (type) => {
@@ -37,7 +38,7 @@ export function parallel<T, R>(
     const run = currentRun();
     const controller = new AbortController();
     const signal = AbortSignal.any([run.context.signal, controller.signal]);
-    const scope = run.within(derive(run.context, { signal }));
+    const inner = derive(run.context, { signal });
     const all = [...items];
     const queue = all.entries();
     const results: R[] = [];
@@ -48,6 +49,7 @@ export function parallel<T, R>(
       for (const [index, item] of queue) {
         if (signal.aborted) return;
         try {
+          const scope = run.within(inner, all.length > 1 ? oneName(nameOf(item, index), 20) : undefined);
           const call = async () => await inRun(scope, () => fn(item, index, signal));
           results[index] = await (run.planner?.branch(call) ?? call());
         } catch (error) {

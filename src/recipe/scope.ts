@@ -49,6 +49,8 @@ interface Place extends ScopeParts {
   readonly questions: BudgetQuestions;
   /** The step that the code belongs to. */
   readonly step: number | null;
+  /** The item of `parallel` that it works on. */
+  readonly branch?: string | undefined;
   /** Made when a command is called for the first time. */
   readonly api: () => ApiTree;
 }
@@ -68,7 +70,7 @@ function scopeIn(place: Place): CurrentRun {
     allow: (action) => allowIn(place, action),
     own: (handle) => owned.add(handle),
     declare: () => place.declare(),
-    show: (command) => record ? stepDisplay(record, command, place.step) : plainDisplay(context),
+    show: (command) => record ? stepDisplay(record, command, place) : plainDisplay(context),
     say(line) {
       record?.print(`${line}\n`, "stderr");
       if (!record?.takesPrints) context.around(() => context.world.terminal.stderr.write(`${line}\n`)).catch(() => {});
@@ -81,7 +83,8 @@ function scopeIn(place: Place): CurrentRun {
           work: () => asStep({ name: key, parent: place.step }, place, work),
         })
         : asStep({ name: key, parent: place.step }, place, work),
-    within: (inner) => scopeIn({ ...place, context: inner }),
+    within: (inner, branch) =>
+      scopeIn({ ...place, context: inner, branch: [place.branch, branch].filter(Boolean).join(" ") || undefined }),
     instead: (call) => instead(call, place),
   };
 }
@@ -128,14 +131,18 @@ async function trackedStep<T>(call: CallRecord, start: (scope: ApiScope) => Prom
   const isShown = !call.isQuiet && (call.label !== undefined || /^(?:gpu|box)\.(?!\$|exec)/.test(call.name));
   if (!isShown || place.record === undefined) return await start(scopeIn(place));
   const { label, name, isMinor } = call;
-  return await asStep({ name: label ?? name, parent: place.step, isMinor }, place, async (scope, step) => {
-    const value = await start(scope);
-    const token = call.isMinor ? undefined : tokenOf(value);
-    const { record, memory } = place;
-    const key = memory?.takeKey(step) ?? label ?? name;
-    if (record && token !== undefined && !record.knows(token)) await record.rented(step, { key, token });
-    return value;
-  });
+  return await asStep(
+    { name: label ?? inBranch(place, name), parent: place.step, isMinor },
+    place,
+    async (scope, step) => {
+      const value = await start(scope);
+      const token = call.isMinor ? undefined : tokenOf(value);
+      const { record, memory } = place;
+      const key = memory?.takeKey(step) ?? label ?? name;
+      if (record && token !== undefined && !record.knows(token)) await record.rented(step, { key, token });
+      return value;
+    },
+  );
 }
 
 async function asStep<T>(
@@ -163,6 +170,11 @@ async function asStep<T>(
   }
 }
 
+/** A step that the author gave no label is told from those of the other items by its own. */
+function inBranch({ branch }: Place, name: string): string {
+  return branch === undefined ? name : `${branch}: ${name}`;
+}
+
 /** What was rented, as `gpu.start` returns it, is known by its launch token. */
 function tokenOf(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || !("token" in value) || !("pricePerHour" in value)) {
@@ -174,9 +186,9 @@ function tokenOf(value: unknown): string | undefined {
 function stepDisplay(
   record: RunRecord,
   { title, tail, label, isRead }: ShownCommand,
-  parent: number | null,
+  place: Place,
 ): CommandDisplay {
-  const step = record.begin({ name: label ?? title, tail, parent, isRead });
+  const step = record.begin({ name: label ?? inBranch(place, title), tail, parent: place.step, isRead });
   return {
     write: (chunk, stream) => record.output(step, stream, chunk),
     end(outcome) {
