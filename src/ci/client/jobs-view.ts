@@ -35,6 +35,10 @@ export class JobsView {
   }
 
   /** What runs comes first, then what waits, then what is over. */
+  get jobs(): readonly Job[] {
+    return this.#jobs;
+  }
+
   set jobs(jobs: readonly Job[]) {
     const rank = (job: Job) => (job.status === "running" ? 0 : isOver(job) ? 2 : 1);
     this.#jobs = jobs.toSorted((one, other) => rank(one) - rank(other));
