@@ -140,7 +140,7 @@ export async function parseConfig(path: string, text: string) {
     });
   }
   throw new GpuError(
-    `the configuration's \`${keys.join(".")}\` is wrong: ${issue?.message} (${
+    `the configuration's \`${keys.join(".")}\` is wrong: ${issue && complaintOf(issue)} (${
       place(startOf(document.getIn(keys, true)))
     })`,
     {
@@ -150,6 +150,24 @@ export async function parseConfig(path: string, text: string) {
 }
 
 /** A key with nothing behind it, as YAML lets one write, is as good as no key. */
+/** What a value should have been. */
+function complaintOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type") return `expected ${kinds[issue.expected] ?? issue.expected}`;
+  if (issue.code === "invalid_value") {
+    return `expected one of ${issue.values.map((value) => `\`${String(value)}\``).join(", ")}`;
+  }
+  return issue.message;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: "text",
+  number: "a number",
+  int: "a whole number",
+  array: "a list",
+  object: "settings below it",
+  record: "names with settings below them",
+};
+
 function withoutNulls(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value ?? undefined;
   return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withoutNulls(below)]));
