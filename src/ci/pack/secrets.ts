@@ -40,6 +40,8 @@ const marks: readonly (readonly [word: string, whole: RegExp, looksLike: string]
   ["npm_", /\bnpm_[A-Za-z0-9]{36}\b/, "an npm token"],
   ["glpat-", /\bglpat-[A-Za-z0-9_-]{20}/, "a GitLab token"],
   ["ci_", /\bci_[A-Za-z0-9_-]{40}(?![A-Za-z0-9_-])/, "a key for a CI server"],
+  ["secret_", /\bsecret_[\w-]*[0-9a-f]{16}\.[A-Za-z0-9]{20,}/, "a Lambda Cloud key"],
+  ["sk_live_", /\bsk_live_[A-Za-z0-9]{24,}/, "a Stripe key"],
   ["sk-", /\bsk-(ant-|proj-)?[A-Za-z0-9_-]{40,}/, "an API key"],
 ];
 
