@@ -149,7 +149,6 @@ export async function parseConfig(path: string, text: string) {
   );
 }
 
-/** A key with nothing behind it, as YAML lets one write, is as good as no key. */
 /** What a value should have been. */
 function complaintOf(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_type") return `expected ${kinds[issue.expected] ?? issue.expected}`;
@@ -168,6 +167,7 @@ const kinds: Readonly<Record<string, string>> = {
   record: "names with settings below them",
 };
 
+/** A key with nothing behind it, as YAML lets one write, is as good as no key. */
 function withoutNulls(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value ?? undefined;
   return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, withoutNulls(below)]));
