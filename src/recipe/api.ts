@@ -1023,7 +1023,7 @@ export interface Gpu {
      * @example
      * ```ts
      * // for the recipes of the current folder
-     * await gpu.recipe.add({ package: "asciichart" });
+     * await gpu.recipe.add({ package: "date-fns" });
      * ```
      *
      * @example

@@ -156,6 +156,7 @@ function jsonText(result: unknown): string {
 function viewOf(result: unknown): View {
   if (result === null || result === undefined) return undefined;
   if (typeof result === "string") return result;
+  if (Array.isArray(result) && result.length > 0 && result.every((item) => item === undefined)) return undefined;
   if (typeof result === "object" && Object.keys(result).every((key) => key === "success")) return undefined;
   return jsonText(result);
 }

@@ -1,3 +1,4 @@
+import { LogText } from "../terminal/log-text.ts";
 import type { Clock, Sink, Terminal } from "../world.ts";
 import type { RunEvent } from "./events.ts";
 import { closedLines, type Costs, plainLines } from "./lines.ts";
@@ -28,11 +29,14 @@ export class RunView {
   readonly model = new RunModel();
   readonly #options: RunViewOptions;
   readonly #held: HeldFailures;
+  readonly #texts: Readonly<Record<"stdout" | "stderr", LogText>>;
   #ticking: AbortController | undefined;
   #written: Promise<void> = Promise.resolve();
 
   constructor(options: RunViewOptions) {
     this.#options = options;
+    const { isColored } = options;
+    this.#texts = { stdout: new LogText({ isColored }), stderr: new LogText({ isColored }) };
     this.#held = new HeldFailures(options.clock);
   }
 
@@ -53,9 +57,11 @@ export class RunView {
     if (known) known.detail = text;
   }
 
-  /** Text of the recipe itself, as it is. */
+  /** Whole lines of the recipe itself. Some may be a machine's: on a terminal they keep their colours, and nothing else. */
   print(text: string, stream: "stdout" | "stderr"): Promise<void> {
-    return this.#print([text.replace(/\n$/, "")], this.#options.terminal[stream]);
+    const sink = this.#options.terminal[stream];
+    const shown = sink.isTTY ? this.#texts[stream].write(text) : text;
+    return this.#print([shown.replace(/\n$/, "")], sink);
   }
 
   /** Bytes of the recipe itself, as they are, where nothing is drawn. */

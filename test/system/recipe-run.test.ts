@@ -91,6 +91,13 @@ describe("a recipe", () => {
     expect(process.argv).toBe(before);
   });
 
+  test("that returns what parallel gave for work without a result prints nothing", async () => {
+    bench.write({
+      "r.ts": `import { parallel } from "gpu";\nexport default () => parallel([1, 2], async () => {});\n`,
+    });
+    expect(await bench.run(["run", "r.ts"])).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+  });
+
   test("may be in a folder with any name", async () => {
     bench.write({ "a #1 50%20 b/r s.ts": `export default () => { throw new Error("here"); };` });
     expect((await bench.run(["run", "--no-check", "a #1 50%20 b/r s.ts"])).stderr).toContain(

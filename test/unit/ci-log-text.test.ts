@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { keyAgeWarning } from "../../src/ci/client/key-age.ts";
-import { LogText } from "../../src/ci/client/log-text.ts";
+import { LogText } from "../../src/terminal/log-text.ts";
 
 describe("a job's output", () => {
   const shown = (pieces: readonly string[], isColored = true) => {

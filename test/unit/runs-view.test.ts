@@ -6,6 +6,7 @@ import { FakeClock } from "../fake/clock.ts";
 import { fakeSink } from "../fake/sink.ts";
 
 interface StageOptions {
+  readonly isColored?: boolean;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
@@ -13,7 +14,7 @@ interface StageOptions {
 }
 
 /** A view on a screen in memory; `tell` is what a run would write into its log. */
-function openStage({ isTTY = true, columns = 60, rows = 20, costs = {} }: StageOptions = {}) {
+function openStage({ isTTY = true, columns = 60, rows = 20, costs = {}, isColored = false }: StageOptions = {}) {
   const clock = new FakeClock({ mode: "manual" });
   const sink = fakeSink({ isTTY, columns, rows });
   const progress = openProgress({ sink, clock, isShown: true });
@@ -22,7 +23,7 @@ function openStage({ isTTY = true, columns = 60, rows = 20, costs = {} }: StageO
     terminal: { stdout: sink, stderr: sink },
     clock,
     costs: { costOf: (token) => costs[token] },
-    isColored: false,
+    isColored,
     live: progress.live,
     around: progress.around,
     alsoTo: (line) => also.push(line),
@@ -50,6 +51,16 @@ function openStage({ isTTY = true, columns = 60, rows = 20, costs = {} }: StageO
 }
 
 describe("on a terminal", () => {
+  test("what a recipe prints of a machine keeps its colours, and has no other power over the terminal", async () => {
+    const { view, sink } = openStage({ isColored: true });
+    await view.print("\x1b]0;title\x07\x1b[32mgreen\x1b[0m \x1b[2Jdone\n", "stdout");
+    await view.print("\x1b]52;c;Y2xpcA==\x07clip\n", "stderr");
+    expect(sink.written).toContain("\x1b[32mgreen\x1b[0m done\n");
+    expect(sink.written).toContain("clip\n");
+    // deno-lint-ignore no-control-regex
+    expect(sink.written).not.toMatch(/title|Y2xpcA|\x1b\[2Jdone|\x1b\]/);
+  });
+
   test("a step that goes on is one line with its time and cost, and the last of what it prints below it", async () => {
     const { clock, begin, print, tell, screen } = openStage({ costs: { t: 0.314 } });
     await begin(1, "train");
@@ -147,6 +158,12 @@ describe("on a terminal", () => {
 });
 
 describe("where there is no terminal", () => {
+  test("what a recipe prints goes through as it is: a program may want all of it", async () => {
+    const { view, sink } = openStage({ isTTY: false });
+    await view.print("\x1b]0;title\x07\x1b[32mgreen\n", "stdout");
+    expect(sink.written).toBe("\x1b]0;title\x07\x1b[32mgreen\n");
+  });
+
   test("each line has its time and step, and the end of a step what it took", async () => {
     const { clock, sink, begin, print, end, also } = openStage({ isTTY: false });
     await begin(1, "one\ncommand");

@@ -180,7 +180,7 @@ export async function* followed(
  */
 export async function* shown(lots: CiEventLots, { attached, globals }: Context, isRaw: boolean): CiEventLots {
   if (attached === undefined) return yield* lots;
-  const { LogText } = await import("./log-text.ts");
+  const { LogText } = await import("../../terminal/log-text.ts");
   const text = isRaw ? undefined : new LogText({ isColored: globals.color });
   for await (const lot of lots) {
     const lines = lot.flatMap((event) => (event.type === "log" ? [event.data] : [])).join("");

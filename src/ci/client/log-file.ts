@@ -2,7 +2,7 @@ import { CiError } from "../../errors.ts";
 import { reasonOf } from "../../files.ts";
 import { openWhole } from "../whole-file.ts";
 import type { CiEventLots } from "./client.ts";
-import { LogText } from "./log-text.ts";
+import { LogText } from "../../terminal/log-text.ts";
 
 /** Writes a log to a file, whole or not at all, and returns how many lines it has. */
 export async function saveLog(lots: CiEventLots, path: string, { isRaw }: { isRaw: boolean }): Promise<number> {

@@ -10,7 +10,7 @@ export default defineCommand({
     "of `@types` where it brings none.",
   effect: "write",
   examples: [
-    { command: "gpu recipe add asciichart", says: "for the recipes of the current folder" },
+    { command: "gpu recipe add date-fns", says: "for the recipes of the current folder" },
     { command: "gpu recipe add yaml@2.9.1 --dir recipes", says: "this version, for another folder" },
   ],
   input: z.object({

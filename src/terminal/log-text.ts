@@ -20,7 +20,7 @@ const unfinished = /(?:\x1b(?:\[[0-?]*[ -/]*|[\]P^_X][^\x07\x1b\n]*\x1b?|[ -/]*)
 const longestHeld = 4096;
 
 /**
- * A job's output made harmless for a terminal, also where a command is split over two pieces of it: colours stay where
+ * What a machine printed made harmless for a terminal, also where a command is split over two pieces of it: colours stay where
  * they are wanted, titles, clipboards and cursor games go, and what was to overwrite its line gets a line of its own.
  */
 export class LogText {
