@@ -57,8 +57,15 @@ export function writeCache(path: string, content: string): void {
     writeFileSync(draft, content, { mode: 0o600, flag: "wx" });
     renameSync(draft, path);
   } catch (error) {
-    rmSync(draft, { force: true });
-    throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, { cause: error });
+    try {
+      rmSync(draft, { force: true });
+    } catch {
+      // Where it could not be made it cannot always be removed either, and the first reason is the one to say.
+    }
+    throw new GpuError(`cannot write \`${path}\`: ${reasonOf(error)}`, {
+      hint: "XDG_CACHE_HOME names another folder for what is kept between runs",
+      cause: error,
+    });
   }
 }
 

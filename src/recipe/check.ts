@@ -50,8 +50,16 @@ export async function checkRecipe(
   if (await readTextIfThere(verdict) === key) return [];
 
   const diagnostics = await findFaults({ path, name, types, world, signal, onStart }, sources.packages);
-  if (diagnostics.length === 0) writeCache(verdict, key);
+  if (diagnostics.length === 0) remember(verdict, key);
   return diagnostics;
+}
+
+function remember(verdict: string, key: string): void {
+  try {
+    writeCache(verdict, key);
+  } catch {
+    // The recipe is right all the same: it is checked again the next time.
+  }
 }
 
 interface Checked extends CheckOptions {

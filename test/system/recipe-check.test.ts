@@ -221,4 +221,27 @@ describe("the cache of types", () => {
     );
     expect(exitCode).toBe(1);
   });
+
+  test("where what is in it cannot be written is an error as well, not a bug", async () => {
+    expect(await check(1)).toMatchObject({ exitCode: 0 });
+    const projects = join(types(), "projects");
+    rmSync(projects, { recursive: true });
+    writeFileSync(projects, "in the way");
+    const { exitCode, stderr } = await check(2);
+    expect(stderr).toStartWith(`error: cannot write \`${projects}/`);
+    expect(stderr).toEndWith("\nhint: XDG_CACHE_HOME names another folder for what is kept between runs");
+    expect(exitCode).toBe(1);
+  });
+
+  test("where a verdict cannot be kept the recipe is checked each time", async () => {
+    expect(await check(1)).toMatchObject({ exitCode: 0 });
+    const verdicts = join(types(), "verdicts");
+    rmSync(verdicts, { recursive: true });
+    writeFileSync(verdicts, "in the way");
+    using checks = countChecks();
+    for (const count of [1, 2]) {
+      expect(await check(2)).toEqual({ exitCode: 0, stdout: "", stderr: "r.ts is fine" });
+      expect(checks.count).toBe(count);
+    }
+  });
 });
