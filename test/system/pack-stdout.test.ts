@@ -2,6 +2,8 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Context } from "../../src/command.ts";
+import packCommand from "../../src/commands/ci/pack.ts";
 
 const main = join(import.meta.dir, "../../src/main.ts");
 
@@ -36,6 +38,33 @@ test("`--output -` is the archive on standard output, and nothing else there", a
       0,
       expect.not.stringContaining("error"),
     ]);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+test("packing that is given up leaves nothing, and what a killed one would leave is not packed", async () => {
+  const home = mkdtempSync(join(tmpdir(), "pack-given-up-"));
+  try {
+    for (let count = 0; count < 20; count++) {
+      await Bun.write(join(home, `${count}.bin`), crypto.getRandomValues(new Uint8Array(1_000_000)));
+    }
+    // To look into these takes longer than to pack the first of those.
+    for (let count = 0; count < 1500; count++) writeFileSync(join(home, `${count}.txt`), "nothing of a secret\n");
+    const ending = new AbortController();
+    const drafts: string[] = [];
+    const context = {
+      ...{ world: { cwd: home }, signal: ending.signal, note() {} },
+      progress(text: string | undefined) {
+        if (!text?.startsWith("packing") || ending.signal.aborted) return;
+        drafts.push(...readdirSync(home).filter((name) => name.includes("zip")));
+        ending.abort();
+      },
+    } as unknown as Context;
+    const input = { dir: ".", output: "it.zip", list: false, ignore: true };
+    await expect((async () => await packCommand.run(input, context))()).rejects.toThrow("abort");
+    expect(drafts).toEqual([expect.stringMatching(/^\.it\.zip\..*\.new$/)]);
+    expect(readdirSync(home).filter((name) => name.includes("zip"))).toEqual([]);
   } finally {
     rmSync(home, { recursive: true, force: true });
   }

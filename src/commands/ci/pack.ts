@@ -59,13 +59,16 @@ export default defineCommand({
     const pack = await packForCommand({ dir, ignore, use: "write", except: path }, context);
     const { files, bytes, leftOut, skipped } = pack.plan;
     const { writeStreamWhole } = await import("../../ci/pack/file.ts");
-    const written = stdout !== undefined
+    const writing = stdout !== undefined
       ? copyTo(stdout, pack.stream())
       : path !== undefined
       ? writeStreamWhole(path, pack.stream())
       : null;
     // Nothing leaves this computer, so the look at what it is need not come first.
-    const [packedBytes, warnings] = await Promise.all([written, warn(pack, context, { isWhole: list })]);
+    const looking = warn(pack, context, { isWhole: list });
+    // Also when looking was given up: a file that will not be whole is to go first.
+    await Promise.allSettled([writing, looking]);
+    const [packedBytes, warnings] = await Promise.all([writing, looking]);
     context.progress(undefined);
     return {
       output: output ?? null,
