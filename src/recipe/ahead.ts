@@ -1,4 +1,5 @@
-import { checkRecipe, type CheckWorld, type Diagnostic } from "./check.ts";
+import { checkRecipe, type Diagnostic } from "./check.ts";
+import type { CheckWorld } from "./checker.ts";
 import { openRecipe, type RecipeFile } from "./open.ts";
 
 /** A recipe that was found, and what its check says, which may take a while longer. */

@@ -34,18 +34,16 @@ export interface Sources {
 export function collectSources(entry: string): Sources {
   const files = new Map<string, SourceFile>();
   const packages = new Set<string>();
-  const visit = (path: string): boolean => {
-    if (files.has(path)) return true;
+  const visit = (path: string): void => {
+    if (files.has(path)) return;
     const source = readIfThere(path);
-    if (source === undefined) return false;
+    if (source === undefined) return;
     files.set(path, { path, source });
     for (const name of importedNames(source)) {
       if (!name.startsWith(".") && !name.startsWith("/")) packages.add(name);
-      else visitFirst(candidates(join(name.startsWith("/") ? "/" : dirname(path), name)));
+      else candidates(join(name.startsWith("/") ? "/" : dirname(path), name)).forEach(visit);
     }
-    return true;
   };
-  const visitFirst = (paths: readonly string[]) => void paths.find(visit);
   visit(entry);
   return { files: [...files.values()], packages: [...packages] };
 }
@@ -59,11 +57,18 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-/** Where an import may lead: the file itself, its name with an extension, TypeScript behind a `.js`, a folder's index. */
+/**
+ * Where an import may lead: the file itself, its name with an extension, TypeScript behind a `.js`, a folder's index. Where
+ * several are there, what runs may be one and what is checked another.
+ */
 function candidates(path: string): string[] {
   const extension = extname(path);
   const stem = path.slice(0, path.length - extension.length);
-  const swapped: Readonly<Record<string, string[]>> = { ".js": [".ts", ".tsx"], ".mjs": [".mts"], ".jsx": [".tsx"] };
+  const swapped: Readonly<Record<string, string[]>> = {
+    ".js": [".ts", ".tsx", ".d.ts"],
+    ".mjs": [".mts", ".d.mts"],
+    ".jsx": [".tsx", ".d.ts"],
+  };
   return [
     path,
     ...(swapped[extension] ?? []).map((other) => stem + other),

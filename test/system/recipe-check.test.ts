@@ -1,5 +1,14 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, spyOn, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { buildTypes } from "../../scripts/types.ts";
@@ -107,6 +116,47 @@ test.skipIf(process.platform === "win32")("a pipe that is imported is waited for
   const { exitCode, stderr } = await bench.run(["run", "r.ts"]);
   expect(stderr).toContain("r.ts:1:19: Cannot find module './pipe.ts'");
   expect(exitCode).toBe(1);
+});
+
+test.each([
+  ["behind a name of package.json's imports", "#lib", "lib.ts"],
+  ["in a linked package of one's own", "own", "packages/own/own.ts"],
+  ["beside the JavaScript that is named", "./x.js", "x.ts"],
+  ["behind a folder's package.json", "./folder", "folder/z.ts"],
+])("a file %s counts as well", async (_, from, file) => {
+  using checks = countChecks();
+  bench.write({
+    "package.json": `{"imports":{"#lib":"./lib.ts"}}`,
+    "packages/own/package.json": `{"name":"own","main":"own.ts"}`,
+    "x.js": "export const n = 1;\n",
+    "folder/package.json": `{"types":"./z.ts","main":"./z.ts"}`,
+    "r.ts": `import { n } from "${from}";\nexport default () => n.toFixed();\n`,
+    [file]: "export const n: number = 1;\n",
+  });
+  mkdirSync(join(bench.folder, "node_modules"));
+  symlinkSync("../packages/own", join(bench.folder, "node_modules/own"));
+  expect((await bench.run(["recipe", "check", "r.ts"])).stderr).toBe("r.ts is fine");
+  const { count } = checks;
+  expect((await bench.run(["recipe", "check", "r.ts"])).stderr).toBe("r.ts is fine");
+  expect(checks.count).toBe(count);
+  bench.write({ [file]: "export const n: string = '1';\n" });
+  expect((await bench.run(["recipe", "check", "r.ts"])).stderr).toContain("'toFixed' does not exist on type 'string'");
+});
+
+test("what is saved while it is checked is checked again, and no verdict is about another text", async () => {
+  const wrong = good.replace("toFixed", "toFixd");
+  bench.write({ "r.ts": wrong });
+  const real = Bun.spawn;
+  using spy = spyOn(Bun, "spawn").mockImplementationOnce(
+    ((...given: Parameters<typeof Bun.spawn>) => {
+      bench.write({ "r.ts": good });
+      return real(...given);
+    }) as typeof Bun.spawn,
+  );
+  expect(await bench.run(["recipe", "check", "r.ts"])).toMatchObject({ exitCode: 0, stderr: "r.ts is fine" });
+  expect(spy.mock.calls.length).toBe(2);
+  bench.write({ "r.ts": wrong });
+  expect((await bench.run(["recipe", "check", "r.ts"])).exitCode).toBe(1);
 });
 
 test("nothing in a hostile folder is run or read", async () => {
