@@ -36,7 +36,8 @@ export async function buildTypes(): Promise<string> {
   const documented = rollUp();
   const first: TypeFiles = {
     "gpu.d.ts": await withoutComments(documented),
-    "usual.d.ts": `${usualGlobals}declare module "node:path" {\n${usualPath}}\n`,
+    "usual.d.ts":
+      `${usualGlobals}declare module "node:path" {\n  export const usualPathMark: unique symbol;\n${usualPath}}\n`,
   };
   const second: TypeFiles = {
     "gpu.d.ts": `// gpu ${manifest.version} ${key}: made by \`gpu recipe init\`, which also renews it.\n${documented}`,

@@ -1,8 +1,8 @@
 /**
  * Declarations of what recipes use most of Bun's and Node's globals. Those packages have 4 MB, which take longer to read
  * than anything else in a check: a recipe that is right with these few is right with all, and one that is not is checked
- * again with all. So everything here says the same as there, or less; what is made by nobody else is marked, so that
- * an object of somebody's own does not pass for it.
+ * again with all. So everything here says the same as there, or less; things are marked, so that an object of somebody's
+ * own does not pass for one, and what functions return is exactly what it is there: a variable may be made from it.
  */
 export const usualGlobals = `declare const usualGlobalsMark: unique symbol;
 interface AbortSignal {
@@ -11,13 +11,20 @@ interface AbortSignal {
   readonly reason: unknown;
   throwIfAborted(): void;
 }
-declare const AbortSignal: { abort(reason?: unknown): AbortSignal; timeout(milliseconds: number): AbortSignal };
+declare const AbortSignal: {
+  readonly [usualGlobalsMark]: "AbortSignal";
+  abort(reason?: unknown): AbortSignal;
+  timeout(milliseconds: number): AbortSignal;
+};
 interface AbortController {
   readonly [usualGlobalsMark]: "AbortController";
   readonly signal: AbortSignal;
   abort(reason?: unknown): void;
 }
-declare const AbortController: { new (): AbortController };
+declare const AbortController: {
+  readonly [usualGlobalsMark]: "AbortController";
+  new (): AbortController;
+};
 interface URL {
   readonly [usualGlobalsMark]: "URL";
   readonly href: string;
@@ -30,7 +37,10 @@ interface URL {
   readonly search: string;
   toString(): string;
 }
-declare const URL: { new (url: string | URL, base?: string | URL): URL };
+declare const URL: {
+  readonly [usualGlobalsMark]: "URL";
+  new (url: string | URL, base?: string | URL): URL;
+};
 interface ReadableStream<R = unknown> {
   readonly [usualGlobalsMark]: ["ReadableStream", R];
 }
@@ -44,20 +54,42 @@ interface Response {
   text(): Promise<string>;
   json(): Promise<unknown>;
 }
-declare function fetch(
-  url: string | URL,
-  options?: { method?: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal },
-): Promise<Response>;
+declare const fetch: {
+  readonly [usualGlobalsMark]: "fetch";
+  (
+    url: string | URL,
+    options?: { method?: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal },
+  ): Promise<Response>;
+};
 interface Timer {
   readonly [usualGlobalsMark]: "Timer";
 }
-declare function setTimeout(callback: () => void, ms?: number): Timer;
-declare function clearTimeout(timer: Timer | undefined): void;
-declare function setInterval(callback: () => void, ms?: number): Timer;
-declare function clearInterval(timer: Timer | undefined): void;
-declare const performance: { now(): number };
-declare const crypto: { randomUUID(): string };
+declare const setTimeout: {
+  readonly [usualGlobalsMark]: "setTimeout";
+  (callback: () => void, ms?: number): Timer;
+};
+declare const clearTimeout: {
+  readonly [usualGlobalsMark]: "clearTimeout";
+  (timer: Timer | undefined): void;
+};
+declare const setInterval: {
+  readonly [usualGlobalsMark]: "setInterval";
+  (callback: () => void, ms?: number): Timer;
+};
+declare const clearInterval: {
+  readonly [usualGlobalsMark]: "clearInterval";
+  (timer: Timer | undefined): void;
+};
+declare const performance: {
+  readonly [usualGlobalsMark]: "performance";
+  now(): number;
+};
+declare const crypto: {
+  readonly [usualGlobalsMark]: "crypto";
+  randomUUID(): \`\${string}-\${string}-\${string}-\${string}-\${string}\`;
+};
 declare const console: {
+  readonly [usualGlobalsMark]: "console";
   debug(...data: unknown[]): void;
   error(...data: unknown[]): void;
   info(...data: unknown[]): void;
@@ -66,12 +98,13 @@ declare const console: {
   warn(...data: unknown[]): void;
 };
 declare const process: {
+  readonly [usualGlobalsMark]: "process";
   readonly argv: readonly string[];
   readonly env: { readonly [name: string]: string | undefined };
   get exitCode(): number | string | null | undefined;
   set exitCode(code: number | undefined);
   cwd(): string;
-  exit(code?: number): never;
+  exit(code?: number | string | null): never;
 };
 `;
 

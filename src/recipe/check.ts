@@ -59,6 +59,22 @@ function isSource({ files }: Sources, path: string): boolean {
 /** What the few declarations of a quick check know. */
 const usualModules: readonly string[] = ["gpu", "node:path"];
 
+/**
+ * What lets a declaration that is not there pass, or sees which are: errors that are not shown, globals of one's own, types
+ * made from those of globals.
+ */
+const beyondUsual =
+  /@ts-(?:ignore|expect-error|nocheck)|\bdeclare\s+(?:global|module)\b|\bParameters<|\bkeyof\s+typeof\b/;
+
+/** Neither is checked itself: what is unknown in it is `any`. */
+const uncheckedFile = /\.(?:[cm]?js|jsx)$|\.d\.[cm]?ts$/;
+
+/** Whether few declarations may be enough. */
+function isUsual({ packages, files }: Sources): boolean {
+  return packages.every((name) => usualModules.includes(name)) &&
+    files.every(({ path, source }) => !uncheckedFile.test(path) && !beyondUsual.test(source));
+}
+
 /** What is wrong, and the files that the checker read. */
 interface Findings {
   readonly diagnostics: Diagnostic[];
@@ -68,9 +84,9 @@ interface Findings {
 /** First with few globals, which is quick: what is right with them needs no more. */
 async function findFaults(checked: Checked, sources: Sources): Promise<Findings> {
   const { path, types, world } = checked;
-  if (sources.packages.every((name) => usualModules.includes(name))) {
+  if (isUsual(sources)) {
     const { exitCode, files } = await runChecker(checked, "usual.d.ts");
-    if (exitCode === 0) return { diagnostics: [], files };
+    if (exitCode === 0 && files.every((file) => isSource(sources, file))) return { diagnostics: [], files };
   }
   await installAllTypes(types, world);
   const { exitCode, output, files } = await runChecker(checked, "all/node_modules/bun-types/index.d.ts");

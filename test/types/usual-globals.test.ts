@@ -66,7 +66,7 @@ const hasAll = () => laidOut().some((folder) => existsSync(join(folder, "all")))
 
 test("each of the usual globals is what it is in Bun", async () => {
   // Those that the functions are compared with are all there are.
-  expect([...usualGlobals.matchAll(/^declare (?:const|function) (\w+)/gm)].map(([, name]) => name).toSorted()).toEqual(
+  expect([...usualGlobals.matchAll(/^declare const (\w+)/gm)].map(([, name]) => name).toSorted()).toEqual(
     [
       "AbortController",
       "AbortSignal",
@@ -128,6 +128,49 @@ test("what only looks like a thing of Bun's does not pass for one", async () => 
   expect(stderr).toContain("AbortSignal");
   expect(exitCode).toBe(1);
   expect(hasAll()).toBe(true);
+});
+
+const fake = "{ now: () => 1 }";
+test.each([
+  [
+    "a clock of one's own",
+    `function read(clock = performance) { return clock.now(); }\nread(${fake});`,
+    "'Performance'",
+  ],
+  ["one among others", `const clocks = [performance];\nclocks.push(${fake});`, "'Performance'"],
+  ["a module of one's own", `function read(p = path) { return p; }\nread({ join: () => "" });`, "typeof path"],
+  ["fetch by another function", "const get: typeof fetch = (url, options) => fetch(url, options);", "preconnect"],
+  ["a timer by another function", "globalThis.setTimeout = () => { throw 1; };", "__promisify__"],
+  ["a variable made from a result", "let id = crypto.randomUUID();\nid = 'fixed';", "'\"fixed\"' is not assignable"],
+  [
+    "what a function takes",
+    "export const f = (o: Parameters<typeof fetch>[1]): Record<string, string> | undefined => o?.headers;",
+    "'HeadersInit",
+  ],
+  [
+    "what there is not",
+    "export const k: Record<keyof typeof performance, 1> = { now: 1 };",
+    "'Record<keyof Performance",
+  ],
+  ["an error that is not shown", "// @ts-ignore\nconst file = Bun.file('x');\nfile.sise;", "'BunFile'"],
+  [
+    "an error that is none",
+    "// @ts-expect-error\nconsole.log(process.platform);",
+    "Unused '@ts-expect-error' directive",
+  ],
+  ["a global's own field", "declare global { interface URL { searchParams: string } }", "'URL'"],
+  ["JavaScript", "import { file } from './plain.js';\nfile.sise;", "'BunFile'"],
+  ["declarations", "import { file } from './declared.js';\nfile.sise;", "'BunFile'"],
+])("what is wrong with all is not right with few: %s", async (_, text, why) => {
+  bench.write({
+    "plain.js": "export const file = Bun.file('x');\n",
+    "declared.js": "export const file = Bun.file('x');\n",
+    "declared.d.ts": "export declare const file: Bun.BunFile;\n",
+  });
+  const checked = await check(`import * as path from "node:path";\n${text}\nexport default () => path.join("a");\n`);
+  expect(hasAll()).toBe(true);
+  expect(checked.stderr).toContain(why);
+  expect(checked.exitCode).toBe(1);
 });
 
 test("one that uses more of Bun is checked with all of it", async () => {
