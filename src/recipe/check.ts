@@ -89,12 +89,13 @@ async function findFaults(checked: Checked, sources: Sources): Promise<Findings>
     if (exitCode === 0 && files.every((file) => isSource(sources, file))) return { diagnostics: [], files };
   }
   await installAllTypes(types, world);
-  const { exitCode, output, files } = await runChecker(checked, "all/node_modules/bun-types/index.d.ts");
+  const { exitCode, output, files, signalCode } = await runChecker(checked, "all/node_modules/bun-types/index.d.ts");
   // Before the recipe is blamed: what it was checked against may be damaged.
   if (exitCode !== 0 && await mendTypes(types)) return await findFaults(checked, sources);
   const found = readDiagnostics(output, { from: types.folder, cwd: world.cwd });
   if (exitCode !== 0 && found.length === 0) {
-    throw new GpuError(`the types of \`${shortPath(path, world.cwd)}\` could not be checked:\n${output}`, {
+    const reason = signalCode === null ? output : `the checker was ended by ${signalCode}`;
+    throw new GpuError(`the types of \`${shortPath(path, world.cwd)}\` could not be checked:\n${reason}`, {
       hint: "`gpu run --no-check` runs it without",
     });
   }

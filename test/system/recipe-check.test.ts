@@ -159,6 +159,23 @@ test("what is saved while it is checked is checked again, and no verdict is abou
   expect((await bench.run(["recipe", "check", "r.ts"])).exitCode).toBe(1);
 });
 
+test("a checker that was killed is called that", async () => {
+  bench.write({ "r.ts": good });
+  const real = Bun.spawn;
+  using _ = spyOn(Bun, "spawn").mockImplementation(
+    ((...given: Parameters<typeof Bun.spawn>) => {
+      const child = real(...given);
+      child.kill("SIGKILL");
+      return child;
+    }) as typeof Bun.spawn,
+  );
+  expect(await bench.run(["run", "r.ts"])).toMatchObject({
+    exitCode: 1,
+    stderr: "error: the types of `r.ts` could not be checked:\nthe checker was ended by SIGKILL\n" +
+      "hint: `gpu run --no-check` runs it without",
+  });
+});
+
 test("nothing in a hostile folder is run or read", async () => {
   bench.write({
     "r.ts": good,
