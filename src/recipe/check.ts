@@ -9,6 +9,10 @@ import { collectSources, type Sources } from "./imports.ts";
 import { installAllTypes, installTypes, mendTypes, typesKey } from "./types.ts";
 import { isRemembered, keyOf, remember } from "./verdict.ts";
 
+// One chunk of the executable instead of three: each takes time to load, at every run.
+export { compilerOptions } from "./checker.ts";
+export { contentKey } from "./verdict.ts";
+
 /** One thing that is wrong with the types of a recipe. */
 export interface Diagnostic {
   /** From where the person stands. */

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { GpuError, UsageError } from "../errors.ts";
 import { readTextIfThere, writeWhole } from "../files.ts";
 import type { World } from "../world.ts";
-import { compilerOptions } from "./checker.ts";
+import { compilerOptions } from "./check.ts";
 import { readTypes, writeFiles } from "./types.ts";
 
 /** What `gpu recipe init` did to a folder. */

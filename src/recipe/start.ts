@@ -147,7 +147,7 @@ async function settingsOf(context: Context, { file, request }: Started): Promise
     return { planner: new Planner() };
   }
   const { Memory } = await import("./memory.ts");
-  const { contentKey } = await import("./verdict.ts");
+  const { contentKey } = await import("./check.ts");
   const content = contentKey(file.path);
   const isRehearsal = request.emulate !== undefined || request.chaos !== undefined;
   const memory = resume === undefined
