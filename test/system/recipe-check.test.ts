@@ -76,6 +76,12 @@ test("a file that does not parse hides nothing of the others", async () => {
   expect(exitCode).toBe(1);
 });
 
+test("all of a folder are its files: a folder or a pipe that is called like one is passed over", async () => {
+  bench.write({ "good.ts": good, "folder.ts/x.txt": "" });
+  await Bun.$`mkfifo ${join(bench.folder, "pipe.ts")}`.quiet();
+  expect(await bench.run(["recipe", "check"])).toEqual({ exitCode: 0, stdout: "", stderr: "good.ts is fine" });
+});
+
 test("console, process, Bun and node: modules have types, and a floating stream of code is no error", async () => {
   bench.write({
     "r.ts": `import { readFileSync } from "node:fs";

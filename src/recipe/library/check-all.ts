@@ -1,6 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../../errors.ts";
+import { readTextIfThere } from "../../files.ts";
 import type { World } from "../../world.ts";
 import { checkRecipe, type Diagnostic } from "../check.ts";
 import type { CheckWorld } from "../checker.ts";
@@ -44,8 +45,11 @@ async function named(files: readonly string[], world: Pick<World, "cwd" | "folde
 async function allHere({ cwd }: Pick<World, "cwd">): Promise<{ path: string; name: string }[]> {
   const names = (await readdir(cwd)).filter((name) => /^[^.].*(?<!\.d)\.(?:ts|mts|tsx)$/.test(name)).sort();
   const found = await Promise.all(names.map(async (name) => {
-    const source = await readFile(join(cwd, name), "utf8").catch(() => "");
-    return importedNames(source).some((from) => /^gpu(?:\/|$)/.test(from)) ? [{ path: join(cwd, name), name }] : [];
+    // What is no file is no recipe, whatever its name.
+    const source = await readTextIfThere(join(cwd, name)).catch(() => undefined);
+    return importedNames(source ?? "").some((from) => /^gpu(?:\/|$)/.test(from))
+      ? [{ path: join(cwd, name), name }]
+      : [];
   }));
   const recipes = found.flat();
   if (recipes.length > 0) return recipes;
