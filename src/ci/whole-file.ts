@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A file that is being written, and that is there whole or not at all. */
 export interface WholeFile {
@@ -22,7 +22,7 @@ export async function openWhole(path: string): Promise<WholeFile> {
   // A link stays one: what it leads to is what was meant, above all where it is `/dev/stdout`.
   const target = there?.isFile() ? await realpath(path) : path;
   // Hidden, so what a killed process leaves of an archive in a project is not packed the next time.
-  const draft = join(dirname(target), `.${basename(target)}.${randomUUID()}.new`);
+  const draft = join(dirname(target), `.${randomUUID()}.new`);
   const file = await open(draft, "wx", 0o600);
   return {
     file,

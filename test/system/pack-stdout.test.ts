@@ -57,14 +57,29 @@ test("packing that is given up leaves nothing, and what a killed one would leave
       ...{ world: { cwd: home }, signal: ending.signal, note() {} },
       progress(text: string | undefined) {
         if (!text?.startsWith("packing") || ending.signal.aborted) return;
-        drafts.push(...readdirSync(home).filter((name) => name.includes("zip")));
+        drafts.push(...readdirSync(home).filter((name) => /\.(?:new|zip)$/.test(name)));
         ending.abort();
       },
     } as unknown as Context;
     const input = { dir: ".", output: "it.zip", list: false, ignore: true };
     await expect((async () => await packCommand.run(input, context))()).rejects.toThrow("abort");
-    expect(drafts).toEqual([expect.stringMatching(/^\.it\.zip\..*\.new$/)]);
-    expect(readdirSync(home).filter((name) => name.includes("zip"))).toEqual([]);
+    expect(drafts).toEqual([expect.stringMatching(/^\..*\.new$/)]);
+    expect(readdirSync(home).filter((name) => /\.(?:new|zip)$/.test(name))).toEqual([]);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+test("a file may have as long a name as the disk takes; a longer one is called that", async () => {
+  const home = mkdtempSync(join(tmpdir(), "pack-name-"));
+  try {
+    await Bun.write(join(home, "project/main.py"), "print(1)\n");
+    const longest = `${"n".repeat(251)}.zip`;
+    expect(await pack(home, "--output", longest).exited).toBe(0);
+    expect(readdirSync(home)).toContain(longest);
+    const longer = pack(home, "--output", `n${longest}`);
+    expect(await longer.exited).toBe(1);
+    expect(await new Response(longer.stderr).text()).toEndWith("`: the name is too long\n");
   } finally {
     rmSync(home, { recursive: true, force: true });
   }

@@ -94,6 +94,7 @@ async function openLarge(file: TreeFile, onGone: OnGone | undefined): Promise<Fi
 
 /** The error for a file that could not be packed. */
 export function failure(file: TreeFile, error: unknown): GpuError {
-  if (systemCode(error) !== "ENOTFILE") return unreadable("file", file.path, error);
+  // ELOOP: a link that is not followed.
+  if (!["ENOTFILE", "ELOOP"].includes(systemCode(error) ?? "")) return unreadable("file", file.path, error);
   return new GpuError(`\`${file.path}\` stopped being a file while it was packed`, { hint: "try again" });
 }
