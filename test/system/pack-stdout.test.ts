@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../../src/command.ts";
@@ -65,6 +65,29 @@ test("packing that is given up leaves nothing, and what a killed one would leave
     await expect((async () => await packCommand.run(input, context))()).rejects.toThrow("abort");
     expect(drafts).toEqual([expect.stringMatching(/^\..*\.new$/)]);
     expect(readdirSync(home).filter((name) => /\.(?:new|zip)$/.test(name))).toEqual([]);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+});
+
+test("what went away while it was packed is not counted", async () => {
+  const home = mkdtempSync(join(tmpdir(), "pack-gone-"));
+  try {
+    for (const name of ["stays.txt", "goes.txt"]) writeFileSync(join(home, name), "content");
+    symlinkSync("nowhere", join(home, "link"));
+    const notes: string[] = [];
+    const context = {
+      ...{ world: { cwd: home }, signal: new AbortController().signal, progress() {} },
+      note(text: string) {
+        // That the link leads nowhere is said when all is listed and nothing packed.
+        rmSync(join(home, "goes.txt"), { force: true });
+        notes.push(text);
+      },
+    } as unknown as Context;
+    const input = { dir: ".", output: "it.zip", list: true, ignore: true };
+    const { files, bytes, list } = await packCommand.run(input, context);
+    expect(notes).toEqual(['left out: "link": it is a link to nothing', 'left out: "goes.txt" went away meanwhile']);
+    expect({ files, bytes, list }).toEqual({ files: 1, bytes: 7, list: [{ name: "stays.txt", bytes: 7 }] });
   } finally {
     rmSync(home, { recursive: true, force: true });
   }

@@ -15,9 +15,18 @@ export interface PackRequest {
   readonly except?: string;
 }
 
+/** What a command packs, and the names that went away since they were listed: known when the archive has been read. */
+export interface CommandPack extends Pack {
+  readonly gone: ReadonlySet<string>;
+}
+
 /** Packs a folder for a command: says what stays behind and what one may not want to send, and shows how far it is. */
-export async function packForCommand({ dir, ignore, use, except }: PackRequest, context: Context): Promise<Pack> {
+export async function packForCommand(
+  { dir, ignore, use, except }: PackRequest,
+  context: Context,
+): Promise<CommandPack> {
   const { world, signal, progress, note } = context;
+  const gone = new Set<string>();
   progress(`looking through ${dir}`);
   const pack = await packProject(resolve(world.cwd, dir), {
     ignore,
@@ -28,7 +37,10 @@ export async function packForCommand({ dir, ignore, use, except }: PackRequest, 
         `${use === "send" ? "sending" : "packing"} ${files} of ${filesText(pack.plan.files.length)}, ` +
           `${sizeText(bytes)} of ${sizeText(pack.plan.bytes)}`,
       ),
-    onGone: (name) => note(`left out: ${JSON.stringify(name)} went away meanwhile`),
+    onGone: (name) => {
+      gone.add(name);
+      note(`left out: ${JSON.stringify(name)} went away meanwhile`);
+    },
   });
   const { leftOut, skipped } = pack.plan;
   if (leftOut.files > 0) {
@@ -37,7 +49,7 @@ export async function packForCommand({ dir, ignore, use, except }: PackRequest, 
   }
   for (const { name, why } of skipped) note(`left out: ${JSON.stringify(name)}: ${why}`);
   if (use === "send" && (await warn(pack, context)).length > 0) await confirmSending(context);
-  return pack;
+  return { ...pack, gone };
 }
 
 /** Says what one may not want to send, and returns it. */

@@ -57,7 +57,7 @@ export default defineCommand({
     const { resolve } = await import("node:path");
     const path = output === undefined || stdout ? undefined : resolve(context.world.cwd, output);
     const pack = await packForCommand({ dir, ignore, use: "write", except: path }, context);
-    const { files, bytes, leftOut, skipped } = pack.plan;
+    const { leftOut, skipped } = pack.plan;
     const { writeStreamWhole } = await import("../../ci/pack/file.ts");
     const writing = stdout !== undefined
       ? copyTo(stdout, pack.stream())
@@ -70,10 +70,11 @@ export default defineCommand({
     await Promise.allSettled([writing, looking]);
     const [packedBytes, warnings] = await Promise.all([writing, looking]);
     context.progress(undefined);
+    const files = pack.plan.files.filter(({ name }) => !pack.gone.has(name));
     return {
       output: output ?? null,
       files: files.length,
-      bytes,
+      bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
       packedBytes,
       leftOut,
       skipped: [...skipped],
