@@ -96,7 +96,9 @@ async function invoke(command: Command, argv: readonly string[], invocation: Inv
     return exitCodes.done;
   }
   const globals = inTheseColors(outer ? joinGlobals(outer.globals, parsed.globals) : parsed.globals, world);
-  onGlobals(globals);
+  // Behind a recipe they are the recipe's, which is not known yet: what goes wrong until then is said as they ask.
+  const guessed = guessGlobals(argv);
+  onGlobals({ ...globals, json: globals.json || guessed.json, verbose: globals.verbose || guessed.verbose });
   const open = (place: Place): OpenContext =>
     openContext({
       ...place,

@@ -57,6 +57,15 @@ test("`recipe check` reports the same as JSON", async () => {
   }]);
 });
 
+test("`--json` behind the file holds for what is wrong with it, too", async () => {
+  bench.write({ "r.ts": good.replace("toFixed", "toFixd") });
+  for (const file of ["r.ts", "nothing.ts"]) {
+    const { exitCode, stderr } = await bench.run(["run", file, "--json"]);
+    expect(JSON.parse(stderr)).toMatchObject({ error: { message: expect.stringContaining(`\`${file}\``) } });
+    expect(exitCode).toBe(file === "r.ts" ? 1 : 2);
+  }
+});
+
 test("a missing await is called one, and of a long line there is the part that matters", async () => {
   const long = `/* ${"x".repeat(150)} */ await box.$\`true\`; /* ${"y".repeat(150)} */`;
   bench.write({ "r.ts": `import { gpu } from "gpu";\nconst box = gpu.start();\n${long}\n` });
