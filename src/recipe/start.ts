@@ -171,10 +171,12 @@ async function settingsOf(context: Context, { file, request }: Started): Promise
 
 /** Where there are two processors, the first run of a recipe is faster by the time that this takes. */
 async function loadAhead(): Promise<void> {
-  await Promise.all([
-    ...[import("./session.ts"), import("./command.ts"), import("./provide.ts"), import("./memory.ts")],
+  const [{ provideModule }] = await Promise.all([
+    import("./provide.ts"),
+    ...[import("./session.ts"), import("./command.ts"), import("./memory.ts"), import("./budget.ts")],
     ...[import("./load.ts"), import("./record.ts"), import("./secret-fields.ts")],
   ]);
+  provideModule();
 }
 
 async function checkTypes(
