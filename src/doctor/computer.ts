@@ -6,7 +6,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { configPath } from "../config.ts";
 import { credentialsPath, listSecrets } from "../secrets.ts";
 import type { World } from "../world.ts";
-import { bytesText } from "./bytes.ts";
+import { bytesText } from "../bytes-text.ts";
 import type { Check, Finding } from "./check.ts";
 
 /** Which `gpu` this is. */

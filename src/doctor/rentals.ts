@@ -10,7 +10,7 @@ import { checkHost } from "../rent/account.ts";
 import { isLeaseOver } from "../rent/lease.ts";
 import type { Launch } from "../rent/rows.ts";
 import { isRunAlive } from "../rent/run.ts";
-import { bytesText } from "./bytes.ts";
+import { bytesText } from "../bytes-text.ts";
 import type { Check, Finding } from "./check.ts";
 
 const largeJournal = 256 * 1024 * 1024;

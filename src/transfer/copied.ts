@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { View } from "../command.ts";
-import { bytesText, countText } from "./amounts.ts";
+import { bytesText } from "../bytes-text.ts";
+import { countText } from "./amounts.ts";
 
 /** What `gpu cp` did, or would do. */
 export const CopyResult = z.object({

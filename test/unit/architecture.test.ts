@@ -11,6 +11,7 @@ const facts = [
   "errors.ts",
   "world.ts",
   "command.ts",
+  "bytes-text.ts",
   "duration.ts",
   "quote.ts",
   "safe-text.ts",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Context } from "../../src/command.ts";
-import { bytesText } from "../../src/doctor/bytes.ts";
+import { bytesText } from "../../src/bytes-text.ts";
 import { type Check, runChecks } from "../../src/doctor/check.ts";
 import { checks } from "../../src/doctor/checks.ts";
 import { GpuError } from "../../src/errors.ts";

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GpuError } from "../../src/errors.ts";
-import { bytesText, Gauge } from "../../src/transfer/amounts.ts";
+import { bytesText } from "../../src/bytes-text.ts";
+import { Gauge } from "../../src/transfer/amounts.ts";
 import { ListingReader } from "../../src/transfer/far-listing.ts";
 import { compare, type Found, type Listing } from "../../src/transfer/listing.ts";
 import { foldedName, leadsOut, nameProblem, shown, toBytes } from "../../src/transfer/names.ts";
